@@ -1,0 +1,1 @@
+"""The black-box conformance harness: scenarios, the mail world, targets, outcomes and reports."""

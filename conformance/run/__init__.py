@@ -1,0 +1,1 @@
+"""Running scenarios: the engine, the judges of steps, outcomes, baselines and result files."""

@@ -1,0 +1,1 @@
+"""Scenarios as data: the model, the YAML loader, dialogues, rows, the catalogue, the schema."""

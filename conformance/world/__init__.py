@@ -1,0 +1,1 @@
+"""The mail world around a server: network plans, DNS, remote hosts, clients, certificates."""

@@ -1,0 +1,1 @@
+"""The reference mail server: the proof that mailproof's scenarios can be passed."""

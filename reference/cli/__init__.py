@@ -1,0 +1,1 @@
+"""The Command Line Interface: commands, their access rights, and their syntax."""

@@ -1,0 +1,1 @@
+"""Pure formats: addresses, dictionaries, address lists, durations and sizes. No I/O."""

@@ -1,0 +1,1 @@
+"""The server kernel: clock, work, Router types, Router, protection, and their contracts."""

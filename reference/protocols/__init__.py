@@ -1,0 +1,1 @@
+"""The listeners' protocols: SMTP receiving, POP3, IMAP4, PWD."""

@@ -1,0 +1,1 @@
+"""The Queue: message files, Enqueuer, Dequeuer and delivery status notifications."""

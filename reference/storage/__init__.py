@@ -1,0 +1,1 @@
+"""What lies on disk under the base directory: settings, domains, accounts, mailboxes, logs."""

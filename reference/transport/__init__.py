@@ -1,0 +1,1 @@
+"""The communication modules (LOCAL, SMTP sending, LIST) and the Domain Name Resolver (DNR)."""
