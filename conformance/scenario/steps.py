@@ -1,0 +1,357 @@
+"""The kinds of steps: one frozen dataclass each, the type of ``Step.value``.
+
+They are what docs/scenarios.md, Steps, describes, read and checked; the engine judges them, the
+loader (``conformance.scenario.step_parsers``) makes them. Nothing here does anything.
+
+``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep), ``mail``,
+``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``, ``queued``,
+``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``, ``write``, ``wait``,
+``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``, ``peer``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from conformance.scenario.dialogue import Event, code_matches
+from conformance.scenario.model import PeerSpec, Position
+from conformance.scenario.patterns import Pattern
+
+#: The source address of a dialogue or a submission that names none: a stranger.
+STRANGER = "192.0.2.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPattern:
+    """What a reply must be: ``591``, ``5*``, ``550 *unknown*``."""
+
+    code: str
+    """``591``; ``5*`` for a class; ``*`` for any code."""
+    text: Pattern | None = None
+
+    def matches(self, code: str, text: str) -> bool:
+        """Tell whether a reply with this code and first line's text is meant."""
+        if self.code != "*" and not code_matches(self.code, code):
+            return False
+        return self.text is None or self.text.matches(text)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCheck:
+    """A condition on a message's header."""
+
+    name: str
+    pattern: Pattern | None = None
+    """What a field of this name must match, unfolded and stripped; None: any value (``no header``:
+    no field of this name at all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueStep:
+    """``smtp``, ``pop``, ``imap``, ``pwd``: lines over one connection."""
+
+    protocol: str
+    events: tuple[Event, ...]
+    connection: str = ""
+    """The connection's name; empty: it lives for this step only."""
+    opens: bool = True
+    """False: the connection of this name is open already (the addresses below mean nothing)."""
+    source: str = STRANGER
+    to: str = ""
+    """Server address to connect to; empty: the first of ``given.addresses``."""
+    port: int | None = None
+    """A documented port; None: the protocol's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal that a ``mail`` step expects."""
+
+    place: str
+    """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``."""
+    recipient: str = ""
+    """For ``rcpt``: which one, as in ``MailStep.to``."""
+    reply: ReplyPattern = field(default_factory=lambda: ReplyPattern("5*"))
+
+
+@dataclass(frozen=True, slots=True)
+class MailStep:
+    """``mail``: one whole SMTP submission, QUIT included."""
+
+    to: tuple[str, ...]
+    sender: str = "stranger@elsewhere.example"
+    """The envelope sender; empty for the null sender (written ``<>``)."""
+    source: str = STRANGER
+    account: str = ""
+    """``as``: the account to AUTH as, ``john@mycompany.com``; its password is that of ``given``."""
+    password: str = ""
+    """Overrides the password of ``given``."""
+    server: str = ""
+    """Server address to connect to; empty: the first of ``given.addresses``."""
+    port: int | None = None
+    helo: str = ""
+    """Empty: ``client.example``."""
+    subject: str = ""
+    header: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    file: str = ""
+    """A fixture of ``fixtures/messages/`` instead of subject, header and body."""
+    refused: tuple[Refusal, ...] = ()
+    """Every recipient without a refusal here must be accepted, and so must every other command."""
+    repeat: int = 1
+    """How many times the message is sent, each over a connection of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteExpectation:
+    """Where an address must go, or that it must not go there, or that it is an error."""
+
+    text: str
+    """As written, for messages."""
+    negated: bool = False
+    error: bool = False
+    error_text: Pattern | None = None
+    module: Pattern | None = None
+    """None only for errors. Modules go by the documents' names: LOCAL, SMTP, LIST, SYSTEM, UUCP."""
+    queue: Pattern | None = None
+    address: Pattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCheck:
+    """One address and its expected route."""
+
+    address: str
+    expected: RouteExpectation
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStep:
+    """``route``: what the CLI command Route says, in the given order."""
+
+    checks: tuple[RouteCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CliCommand:
+    """One CLI command and what must come of it; without conditions: it must succeed."""
+
+    command: str
+    position: Position
+    account: str = ""
+    """``as``: who gives the command; empty: the harness's own administrator."""
+    gives: str | None = None
+    """The data in the documents' format; compared as parsed values, white space does not count."""
+    contains: tuple[Pattern, ...] = ()
+    """Each is found somewhere in the data or text of the answer (``Pattern.found_in``)."""
+    lacks: tuple[Pattern, ...] = ()
+    fails: ReplyPattern | None = None
+    """The command must be refused with this; None: it must succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CliStep:
+    """``cli``: commands, each over the target's own way to the CLI."""
+
+    commands: tuple[CliCommand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredStep:
+    """``delivered``: exactly ``count`` messages of the mailbox meet all the conditions."""
+
+    to: str
+    """An account's address, ``john@mycompany.com``."""
+    mailbox: str = "INBOX"
+    count: int = 1
+    header: tuple[HeaderCheck, ...] = ()
+    no_header: tuple[HeaderCheck, ...] = ()
+    body: tuple[Pattern, ...] = ()
+    """Each matches the body, line ends as LF, the last ones dropped."""
+    return_path: Pattern | None = None
+    """``<>`` is the null return path."""
+    password: str = ""
+    """Empty: that of ``given``."""
+    login: str = ""
+    """The name to log in with; empty: ``to``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotDeliveredStep:
+    """``not delivered``: the INBOX of each of these accounts is empty."""
+
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedStep:
+    """``relayed``: exactly ``count`` messages that the peer got meet all the conditions."""
+
+    host: str
+    """A peer's name."""
+    to: tuple[Pattern, ...] | None = None
+    """All recipients as the peer heard them, in order; None: any."""
+    sender: Pattern | None = None
+    """``from``; ``<>`` is the null sender."""
+    header: tuple[HeaderCheck, ...] = ()
+    no_header: tuple[HeaderCheck, ...] = ()
+    body: tuple[Pattern, ...] = ()
+    port: int | None = None
+    count: int = 1
+    connections: int | None = None
+    """Over how many connections those messages came."""
+    source: str = ""
+    """The server address that the server connected from; empty: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRelayedStep:
+    """``not relayed``: these peers got no message."""
+
+    hosts: tuple[str, ...]
+    """Peer names; empty: all peers (``nobody``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedStep:
+    """``queued``: number of message files in the Queue directory."""
+
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class BouncedStep:
+    """``bounced``: exactly one delivery report that meets all the conditions arrived."""
+
+    to: str
+    """Who gets the report: an account, or a recipient that the peer ``host`` heard."""
+    host: str = ""
+    recipient: Pattern | None = None
+    """The report's Final-Recipient, without ``rfc822;``."""
+    status: Pattern | None = None
+    action: Pattern | None = None
+    text: tuple[Pattern, ...] = ()
+    """Each is found somewhere in the report (``Pattern.found_in``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsQuestion:
+    """A DNS question that the server asks, or does not ask."""
+
+    type: str
+    name: str
+    """Without the last dot, in lower case; a glob."""
+    count: int | None = None
+    """None: at least once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsAskedStep:
+    """``dns asked`` and ``dns not asked``, since the start of the scenario."""
+
+    questions: tuple[DnsQuestion, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogStep:
+    """``log`` and ``not log``: each pattern matches a line (``Pattern.matches``), or none does."""
+
+    patterns: tuple[Pattern, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileStep:
+    """``file``: files under the base directory; every file of the glob meets all the conditions."""
+
+    path: str
+    """A glob relative to the base directory (``*`` within one name, ``**`` over folders)."""
+    contains: tuple[Pattern, ...] = ()
+    """Each is found somewhere in the file (``Pattern.found_in``)."""
+    lacks: tuple[Pattern, ...] = ()
+    matches: tuple[Pattern, ...] = ()
+    """Each matches a line of the file (``Pattern.matches``)."""
+    dictionary: str | None = None
+    """Data in the documents' format, equal to the file's as parsed values."""
+    is_text: str | None = None
+    """The file's whole text, line ends as LF, the last ones dropped."""
+    count: int | None = None
+    """How many files match the glob (0: none); None: at least one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStep:
+    """``write``: make a file under the base directory; the server must be stopped."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStep:
+    """``wait``: move the clock."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestStep:
+    """``rest``: the server comes to rest."""
+
+
+class ProcessAction(enum.Enum):
+    """What is done to the server's process."""
+
+    STOP = "stop"
+    START = "start"
+    RESTART = "restart"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStep:
+    """``stop``, ``start``, ``restart``, ``kill``."""
+
+    action: ProcessAction
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneStep:
+    """``zone``: DNS records that replace those of the names they mention."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStep:
+    """``peer``: new behaviour of peers: the whole specification, with the changed keys put in."""
+
+    peers: tuple[PeerSpec, ...]
+
+
+StepValue: TypeAlias = (
+    DialogueStep
+    | MailStep
+    | RouteStep
+    | CliStep
+    | DeliveredStep
+    | NotDeliveredStep
+    | RelayedStep
+    | NotRelayedStep
+    | QueuedStep
+    | BouncedStep
+    | DnsAskedStep
+    | LogStep
+    | FileStep
+    | WriteStep
+    | WaitStep
+    | RestStep
+    | ProcessStep
+    | ZoneStep
+    | PeerStep
+)
