@@ -1,0 +1,7 @@
+"""``python -m reference``: run the server."""
+
+import sys
+
+from reference.main import main
+
+sys.exit(main())

@@ -1,0 +1,33 @@
+"""The ``mailproof-server`` command: read the options, take a reactor, run until told to stop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from reference.app import StartError, make_server
+from reference.options import parse
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a server; return the exit status: 0 after an orderly end, 1 when it cannot start."""
+    options = parse(arguments)
+    # The reactor is imported here and nowhere else: the warm process forks before it exists.
+    from twisted.internet import reactor
+
+    server = make_server(options, reactor=reactor)
+    status = 0
+
+    def begin() -> None:
+        nonlocal status
+        try:
+            server.start()
+        except StartError as error:
+            print(f"mailproof-server: {error}", file=sys.stderr)
+            status = 1
+            reactor.stop()
+
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", server.stop)
+    reactor.run()
+    return status

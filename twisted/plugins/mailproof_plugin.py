@@ -1,0 +1,5 @@
+"""The ``twist mailproof`` plugin."""
+
+from reference.plugin import MailproofServiceMaker
+
+mailproof = MailproofServiceMaker()
