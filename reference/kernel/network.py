@@ -16,6 +16,7 @@ from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFactory, IReactorCore
 from twisted.internet.protocol import DatagramProtocol
@@ -114,7 +115,9 @@ class Network:
         def ended(result: IProtocol | Failure) -> IProtocol | Failure:
             if timer.active():
                 timer.cancel()
-            elif isinstance(result, Failure) and result.check(CancelledError):
+            elif isinstance(result, Failure) and result.check(
+                CancelledError, ConnectingCancelledError
+            ):
                 return Failure(ConnectTimeout(f"no connection within {timeout:g} seconds"))
             return result
 
