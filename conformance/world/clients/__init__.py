@@ -1,0 +1,1 @@
+"""Clients that talk to the server under test, raw and whole."""

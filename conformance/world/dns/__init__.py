@@ -1,0 +1,1 @@
+"""The fake DNS: zones, answers, faults, and a journal of the questions asked."""

@@ -1,0 +1,1 @@
+"""Remote hosts: scripted actors that the server under test meets."""
