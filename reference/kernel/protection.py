@@ -1,0 +1,230 @@
+"""Which addresses are the server's clients, and which are blacklisted.
+
+An address is a *client address* when it is in the Client IP Addresses list, when its DNS name says
+so (Detect Clients by DNS Name), or for some time around a login from it (Relaying for Mobile
+Users). The first two are *fixed*: every login and every blacklist check takes them for listed. A
+temporary one counts for relaying alone and never shows in the list.
+
+Guide 3.5.2, Protection. The lists are kept as the administrator typed them, in the files
+``ClientIPs``, ``BlacklistedIPs`` and ``WhiteHoleIPs`` of the Settings directory. Nothing here
+decides about relaying (:mod:`reference.kernel.relay`) or logins (:mod:`reference.kernel.access`).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Awaitable, Collection, Iterable
+from dataclasses import dataclass
+from fnmatch import translate
+from pathlib import Path
+from typing import Any, Protocol
+
+from reference.kernel.clock import Clock
+from reference.kernel.iplist import AddressList
+from reference.storage.files import encode, make_folder, read_text, replace_file
+from reference.transport.dnr import DNSFailure, NoData, NoSuchName
+
+
+class AddressTable(enum.Enum):
+    """The address lists that an administrator keeps; the value is the file's name."""
+
+    CLIENTS = "ClientIPs"
+    BLACKLISTED = "BlacklistedIPs"
+    WHITE_HOLES = "WhiteHoleIPs"
+
+
+class Resolver(Protocol):
+    """What is asked of the Domain Name Resolver."""
+
+    def ptr(self, ip: str, /) -> Awaitable[list[str]]:
+        """Return the names of an address."""
+
+    def a(self, name: str, /) -> Awaitable[list[str]]:
+        """Return the addresses of a name."""
+
+
+class SettingsReader(Protocol):
+    """The part of the settings that this module reads."""
+
+    def get(self, module: str, keyword: str, /) -> Any:
+        """Return the typed value of a setting."""
+
+
+class Standing(enum.Enum):
+    """What a remote address is to the server, temporary client addresses left aside."""
+
+    STRANGER = "stranger"
+    LISTED = "listed client"
+    BY_NAME = "client by its DNS name"
+    BLACKLISTED = "blacklisted"
+
+    @property
+    def client(self) -> bool:
+        """Tell whether it is a fixed client address."""
+        return self in (Standing.LISTED, Standing.BY_NAME)
+
+
+@dataclass(slots=True)
+class _Visits:
+    """The logins from one address."""
+
+    open: int = 0
+    until: float = 0.0
+    """When the address stops being a client after the last session was closed."""
+
+
+class Visit:
+    """One session of a mobile user; its address is a client until some time after ``leave()``."""
+
+    __slots__ = ("_protection", "_visits")
+
+    def __init__(self, protection: Protection, visits: _Visits) -> None:
+        self._protection: Protection | None = protection
+        self._visits = visits
+
+    def leave(self) -> None:
+        """End the session (again is harmless); the expiration time starts now."""
+        protection, self._protection = self._protection, None
+        if protection is not None:
+            protection._left(self._visits)
+
+
+class Protection:
+    """The address lists, detection by name, and the temporary client addresses."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        settings: SettingsReader,
+        resolver: Resolver,
+        clock: Clock,
+        own_addresses: Collection[str] = (),
+    ) -> None:
+        """Read the lists from ``folder``; ``own_addresses`` are the server computer's own."""
+        self._folder = folder
+        self._settings = settings
+        self._resolver = resolver
+        self._clock = clock
+        self.own_addresses = frozenset(own_addresses)
+        self._lists = {table: self._read(table) for table in AddressTable}
+        self._visits: dict[str, _Visits] = {}  # in the order of the last login
+
+    # The lists
+
+    def table(self, table: AddressTable) -> AddressList:
+        """Return one of the lists; its ``text`` is what the administrator entered."""
+        return self._lists[table]
+
+    def replace(self, table: AddressTable, text: str) -> None:
+        """Set one of the lists. Raises AddressSyntaxError or FileError and changes nothing then."""
+        parsed = AddressList.parse(text)
+        make_folder(self._folder)
+        replace_file(self._folder / table.value, encode(text))
+        self._lists[table] = parsed
+
+    def _read(self, table: AddressTable) -> AddressList:
+        return AddressList.parse(read_text(self._folder / table.value) or "")
+
+    # Standing
+
+    def standing_now(self, ip: str) -> Standing | None:
+        """Return the standing of an address, or None when it takes a look into the DNS."""
+        if ip in self._lists[AddressTable.CLIENTS]:
+            return Standing.LISTED
+        if self._settings.get("Protection", "DetectClientsByName"):
+            return None
+        return self._unnamed(ip)
+
+    async def standing(self, ip: str) -> Standing:
+        """Return the standing of an address; asks the DNS twice at most and fails never.
+
+        Guide 3.5.2, Protection, Specifying Client IP Domains: the PTR name must match one of the
+        strings, and an A record of that name must lead back to the address.
+        """
+        known = self.standing_now(ip)
+        if known is not None:
+            return known
+        strings = NamePatterns(self._settings.get("Protection", "ClientNames"))
+        try:
+            name = next((name for name in await self._resolver.ptr(ip) if name in strings), None)
+            if name is not None and ip in await self._resolver.a(name):
+                return Standing.BY_NAME
+        except (NoSuchName, NoData, DNSFailure):
+            # A name that cannot be had makes no client; the address is what it is without it.
+            return self._unnamed(ip)
+        return self._unnamed(ip)
+
+    def _unnamed(self, ip: str) -> Standing:
+        if (
+            ip in self._lists[AddressTable.BLACKLISTED]
+            and ip not in self._lists[AddressTable.WHITE_HOLES]
+        ):
+            return Standing.BLACKLISTED
+        return Standing.STRANGER
+
+    def is_own(self, ip: str) -> bool:
+        """Tell whether a connection comes from the server computer itself."""
+        return ip in self.own_addresses
+
+    def hosts_are_clients(self, ips: Iterable[str]) -> bool:
+        """Tell whether all these addresses (there must be one) are in the Client list."""
+        clients = self._lists[AddressTable.CLIENTS]
+        found = [ip in clients for ip in ips]
+        return bool(found) and all(found)
+
+    # Temporary client addresses
+
+    def visit(self, ip: str) -> Visit:
+        """Begin a mobile user's session from an address that is no fixed client.
+
+        Guide 3.5.2, Protection, The Read-then-Send method. When more addresses are remembered than
+        ``Remember up to``, the one whose last login is the longest ago is forgotten, those without
+        an open session first.
+        """
+        visits = self._visits.pop(ip, None) or _Visits()
+        visits.open += 1
+        self._visits[ip] = visits
+        self._forget()
+        return Visit(self, visits)
+
+    def is_temporary(self, ip: str) -> bool:
+        """Tell whether the address is a temporary client address now."""
+        visits = self._visits.get(ip)
+        if visits is None or not self._settings.get("Protection", "ProcessAsClient"):
+            return False
+        return visits.open > 0 or self._clock.time() < visits.until
+
+    def _left(self, visits: _Visits) -> None:
+        visits.open -= 1
+        lasts = self._settings.get("Protection", "ProcessAsClientFor")
+        visits.until = self._clock.time() + float(lasts)
+        self._forget()
+
+    def _forget(self) -> None:
+        now = self._clock.time()
+        for ip in [ip for ip, v in self._visits.items() if not v.open and v.until <= now]:
+            del self._visits[ip]
+        surplus = len(self._visits) - int(self._settings.get("Protection", "RememberClients"))
+        if surplus > 0:
+            oldest = sorted(self._visits, key=lambda ip: self._visits[ip].open > 0)
+            for ip in oldest[:surplus]:
+                del self._visits[ip]
+
+
+class NamePatterns:
+    """Host names with ``*`` wildcards; letter case does not matter."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = [_pattern(text.strip()) for text in patterns if text.strip()]
+
+    def __contains__(self, name: str) -> bool:
+        name = name.rstrip(".").lower()
+        return any(pattern.match(name) for pattern in self._patterns)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    # Only the asterisk is special: "?" and "[" of the shell's patterns stand for themselves.
+    escaped = re.sub(r"([\[\]?])", r"[\1]", text.rstrip(".").lower())
+    return re.compile(translate(escaped))
