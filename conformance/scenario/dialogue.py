@@ -1,8 +1,8 @@
 r"""Dialogues: the lines that a client and a server say to each other, as data.
 
-The text of a dialogue (docs/scenarios.md, Dialogues) becomes a tuple of frozen events, each with the
-line of the file that it stands on. This module parses and prints single lines and knows nothing of
-protocols or of what may follow what: that is the job of ``conformance.scenario.dialogue_checks``.
+The text of a dialogue (docs/scenarios.md, Dialogues) becomes a tuple of frozen events, each with
+the line of the file that it stands on. This module parses and prints single lines; what may follow
+what in a protocol is the job of ``conformance.scenario.dialogue_checks``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from conformance.scenario.patterns import Pattern, substitute
+from conformance.scenario.complaints import suggest
+from conformance.scenario.patterns import Pattern, PatternError, substitute
 
 _ESCAPE = re.compile(r"\\(?:([rnt\\])|x([0-9A-Fa-f]{2}))")
 _ESCAPED = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
@@ -105,13 +106,11 @@ Event: TypeAlias = Send | Expect | Line | SendFile | StartTLS | ExpectClose | Dr
 
 
 class DialogueError(ValueError):
-    """A line of a dialogue that cannot be read; ``line`` is its line in the file."""
+    """A line of a dialogue that cannot be read; ``offset`` is where in the line, from 0."""
 
-    def __init__(self, message: str, line: int, column: int = 0) -> None:
+    def __init__(self, message: str, offset: int = 0) -> None:
         super().__init__(message)
-        self.line = line
-        self.column = column
-        """Offset in the line, from 0."""
+        self.offset = offset
 
 
 def code_matches(expected: str, code: str) -> bool:
@@ -137,3 +136,116 @@ def unescape(text: str) -> bytes:
         out += _ESCAPED[found[1]] if found[1] else bytes.fromhex(found[2])
         at = found.end()
     return bytes(out + text[at:].encode())
+
+
+_ACTS: Mapping[str, type[StartTLS | ExpectClose | Drop]] = {
+    "tls": StartTLS,
+    "close": ExpectClose,
+    "drop": Drop,
+}
+_CLIENT_WORD = re.compile(
+    r"(ehlo|helo|mail|rcpt|data|rset|noop|quit|vrfy|help|auth|starttls|etrn|user|pass|apop|stat"
+    r"|list|uidl|top|retr|dele|capa|stls|login|logout)\b",
+    re.IGNORECASE,
+)
+_FORMS = "C: C- S: S+ S- <<< --- #"
+
+
+def parse_line(text: str, line: int, protocol: str) -> Event | None:
+    """Return the event of one line of a dialogue, None for an empty line.
+
+    Raises DialogueError with what is wrong and what to write instead.
+    """
+    stripped = text.lstrip()
+    if not stripped.rstrip():
+        return None
+    if stripped.startswith("#"):
+        return Remark(line, stripped[1:].strip())
+    mark = stripped[:2]
+    rest = stripped[2:]
+    if stripped.startswith(("<<<", "---")):
+        return _special(stripped, line)
+    if mark not in ("C:", "C-", "S:", "S+", "S-") or (rest and rest[0] not in " \t"):
+        raise DialogueError(_what_instead(stripped))
+    if mark in ("C:", "C-"):
+        return Send(line, rest[1:], line_end=mark == "C:")
+    rest = rest.strip()
+    if mark == "S:":
+        return _expect(rest, line, protocol)
+    if not rest:
+        raise DialogueError(f"{mark} needs a pattern: which line the last reply has, or has not")
+    return Line(line, _pattern(rest, stripped), present=mark == "S+")
+
+
+def _special(stripped: str, line: int) -> Event:
+    words = stripped[3:].split()
+    if stripped.startswith("<<<"):
+        if len(words) != 1:
+            raise DialogueError("<<< names one fixture; write <<< plain.eml")
+        return SendFile(line, words[0])
+    word = " ".join(words).lower()
+    if word not in _ACTS:
+        hint = suggest(word, _ACTS, otherwise="")
+        raise DialogueError(f"“{stripped}” is unknown{hint}; write --- tls, --- close or --- drop")
+    return _ACTS[word](line)
+
+
+def _expect(rest: str, line: int, protocol: str) -> Expect:
+    if not rest:
+        example = {"pop": "+OK", "imap": "a OK"}.get(protocol, "250")
+        raise DialogueError(f"S: needs the reply’s code; write, for example, S: {example}")
+    count = 2 if protocol == "imap" and not rest.startswith("+") else 1
+    words = rest.split(None, count)
+    code = " ".join(words[:count])
+    text = words[count] if len(words) > count else ""
+    if not text:
+        return Expect(line, code)
+    only = text.startswith("~ ")
+    text = text[2:].strip() if only else text
+    return Expect(line, code, _pattern(text, rest), text_only=only)
+
+
+def _pattern(text: str, within: str) -> Pattern:
+    try:
+        return Pattern.parse(text)
+    except PatternError as error:
+        raise DialogueError(
+            f"{error}; write a glob, or mend what stands between the slashes", within.find(text)
+        ) from None
+
+
+def _what_instead(text: str) -> str:
+    """Say what a line that has none of the forms probably means."""
+    word = text.split(None, 1)[0]
+    if text[:1] in "CScs" and text[1:2] in (":", "-", "+"):
+        meant = text[0].upper() + text[1]
+        return f"write “{meant} {text[2:].strip()}”: a capital letter, and a blank after it"
+    if text[:3].isdigit() or word in ("+OK", "-ERR"):
+        return f"this looks like a reply; write “S: {text}”"
+    if _CLIENT_WORD.match(text):
+        return f"this looks like a command; write “C: {text}”"
+    return f"“{word}” begins no line of a dialogue; lines begin with {_FORMS}"
+
+
+def format_event(event: Event) -> str:
+    """Return the line that :func:`parse_line` reads as this event."""
+    match event:
+        case Send():
+            return f"C{':' if event.line_end else '-'} {event.text}"
+        case Expect(code=code, pattern=None):
+            return f"S: {code}"
+        case Expect(code=code, pattern=Pattern(text=text)):
+            return f"S: {code} {'~ ' * event.text_only}{text}"
+        case Line():
+            return f"S{'+' if event.present else '-'} {event.pattern.text}"
+        case SendFile():
+            return f"<<< {event.name}"
+        case Remark():
+            return f"# {event.text}"
+        case StartTLS():
+            return "--- tls"
+        case ExpectClose():
+            return "--- close"
+        case Drop():
+            return "--- drop"
+    raise TypeError(f"{event!r} is no event of a dialogue")

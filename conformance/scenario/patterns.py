@@ -5,9 +5,9 @@ star and ``\\`` for a backslash, and letter case does not matter; or a regular e
 slashes, ``/as (this|that)/``, which is searched for as it stands, ``^`` and ``$`` matching at every
 line (``/…/i``: letter case does not matter).
 
-Inside dialogues a pattern may use variables: ``$name`` stands for a value bound earlier, ``$$`` for
-a dollar sign, and a named group of a regular expression binds its name; a name that is bound already
-must agree. Patterns never touch what they match: no munging, no normalising.
+Inside dialogues a pattern may use variables: ``$name`` stands for a value bound earlier, ``$$``
+for a dollar sign, and a named group of a regular expression binds its name; a name that is bound
+already must agree. Patterns never touch what they match: no munging, no normalising.
 """
 
 from __future__ import annotations

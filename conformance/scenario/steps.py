@@ -3,10 +3,11 @@
 They are what docs/scenarios.md, Steps, describes, read and checked; the engine judges them, the
 loader (``conformance.scenario.step_parsers``) makes them. Nothing here does anything.
 
-``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep), ``mail``,
-``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``, ``queued``,
-``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``, ``write``, ``wait``,
-``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``, ``peer``.
+``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep),
+``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
+``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
+``write``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``,
+``peer``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,309 @@
+"""The steps that are not dialogues: tables of shapes, from which loader and schema come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.scenario.complaints import Complaints
+from conformance.scenario.given_keys import PEER_CHANGE, PORT, ZoneText
+from conformance.scenario.nodes import Node, Text
+from conformance.scenario.shapes import (
+    ADDRESS,
+    DURATION,
+    JSON,
+    LINE,
+    PATTERN,
+    TEXT,
+    Key,
+    MapOf,
+    Number,
+    Record,
+    Several,
+    Shape,
+)
+from conformance.scenario.step_shapes import (
+    PATTERNS,
+    QUESTION,
+    TEXT_MAP,
+    CliCommands,
+    Headers,
+    Refusals,
+    Routes,
+)
+from conformance.scenario.steps import (
+    STRANGER,
+    BouncedStep,
+    CliStep,
+    DeliveredStep,
+    DnsAskedStep,
+    FileStep,
+    LogStep,
+    MailStep,
+    NotDeliveredStep,
+    NotRelayedStep,
+    ProcessAction,
+    ProcessStep,
+    QueuedStep,
+    RelayedStep,
+    RestStep,
+    RouteStep,
+    StepValue,
+    WaitStep,
+    WriteStep,
+    ZoneStep,
+)
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """One kind of step: its key, the shape of its value, what the value becomes."""
+
+    key: str
+    shape: Shape[Any]
+    make: Callable[[Any], StepValue]
+    about: str
+    example: str
+    """A value for the key, as in the documentation; for the schema and for complaints."""
+
+
+@dataclass(frozen=True)
+class Nothing(Shape[None]):
+    """No value at all: a bare word."""
+
+    def read(self, node: Node, complaints: Complaints) -> None:
+        if not isinstance(node, Text) or not node.absent:
+            complaints.add(node, "this step is a bare word without a value")
+
+    def schema(self) -> JSON:
+        return {"type": "null"}
+
+
+def _record(what: str, *keys: Key[Any], brief: str = "") -> Record[Values]:
+    return Record(what, keys, lambda values, *_: values, brief=brief)
+
+
+MAIL = _record(
+    "mail",
+    Key("to", Several(LINE, least=1), "the envelope recipients", required=True),
+    Key("from", LINE, "the envelope sender; <> for none; default: stranger@elsewhere.example"),
+    Key("source", ADDRESS, f"the client's address; default: {STRANGER}"),
+    Key("server", ADDRESS, "the server address to connect to; default: the first of given"),
+    Key("port", PORT, "the documented port; default: 25"),
+    Key("as", LINE, "the account to AUTH as, with its domain"),
+    Key("password", LINE, "for AUTH; default: the account's own"),
+    Key("helo", LINE, "the name in EHLO; default: client.example"),
+    Key("subject", LINE, "the subject"),
+    Key("header", TEXT_MAP, "more header fields"),
+    Key("body", TEXT, "the body"),
+    Key("file", LINE, "a fixture of fixtures/messages/ in place of subject, header and body"),
+    Key("refused", Refusals(), "all, recipients, or a mapping recipient or place → reply"),
+    Key("repeat", Number(1, 10_000), "how many times it is sent, a connection each"),
+)
+
+DELIVERED = _record(
+    "delivered",
+    Key("to", LINE, "the account, john@mycompany.com", required=True),
+    Key("mailbox", LINE, "default: INBOX"),
+    Key("count", Number(), "how many messages meet all the conditions; default: 1"),
+    Key("header", Headers(), "name → pattern"),
+    Key("no header", Headers(names=True), "names, or name → pattern"),
+    Key("body", PATTERNS, "patterns that match the whole body"),
+    Key("return path", PATTERN, "the Return-Path; <> for the null one"),
+    Key("password", LINE, "default: the account's own"),
+    Key("login", LINE, "the name to log in with; default: “to”"),
+)
+
+RELAYED = _record(
+    "relayed",
+    Key("host", LINE, "the peer's name", required=True),
+    Key("to", Several(PATTERN), "all recipients as the peer heard them, in order"),
+    Key("from", PATTERN, "the sender as the peer heard it; <> for the null one"),
+    Key("header", Headers(), "name → pattern"),
+    Key("no header", Headers(names=True), "names, or name → pattern"),
+    Key("body", PATTERNS, "patterns that match the whole body"),
+    Key("port", PORT, "the port of the peer that the server connected to"),
+    Key("count", Number(), "how many messages meet all the conditions; default: 1"),
+    Key("connections", Number(), "over how many connections those messages came"),
+    Key("source", ADDRESS, "the server address that the server connected from"),
+)
+
+BOUNCED = _record(
+    "bounced",
+    Key("to", LINE, "who gets the report", required=True),
+    Key("host", LINE, "the peer that hears the report; default: “to” is a local account"),
+    Key("recipient", PATTERN, "the final recipient that the report is about"),
+    Key("status", PATTERN, "the status, as 5.*"),
+    Key("action", PATTERN, "failed, delayed, …"),
+    Key("text", PATTERNS, "patterns found somewhere in the report"),
+)
+
+FILE = _record(
+    "file",
+    Key("path", LINE, "a glob below the base directory", required=True),
+    Key("contains", PATTERNS, "patterns found somewhere in the file"),
+    Key("lacks", PATTERNS, "patterns found nowhere in the file"),
+    Key("matches", PATTERNS, "patterns that match a line of the file"),
+    Key("dictionary", TEXT, "the whole data, compared as values of the documents' format"),
+    Key("is text", TEXT, "the whole text"),
+    Key("count", Number(), "how many files match the glob; default: at least one"),
+    brief="path",
+)
+
+WRITE = _record(
+    "write",
+    Key("path", LINE, "below the base directory", required=True),
+    Key("text", TEXT, "what the file holds", required=True),
+)
+
+QUEUED = _record("queued", Key("messages", Number(), "how many", required=True), brief="messages")
+
+
+def _mail(values: Values) -> MailStep:
+    sender = values.get("from", "stranger@elsewhere.example")
+    return MailStep(
+        to=values.get("to", ()),
+        sender="" if sender == "<>" else sender,
+        source=values.get("source", STRANGER),
+        account=values.get("as", ""),
+        password=values.get("password", ""),
+        server=values.get("server", ""),
+        port=values.get("port"),
+        helo=values.get("helo", ""),
+        subject=values.get("subject", ""),
+        header=values.get("header", {}),
+        body=values.get("body", ""),
+        file=values.get("file", ""),
+        refused=values.get("refused", ()),
+        repeat=values.get("repeat", 1),
+    )
+
+
+def _delivered(values: Values) -> DeliveredStep:
+    return DeliveredStep(
+        to=values.get("to", ""),
+        mailbox=values.get("mailbox", "INBOX"),
+        count=values.get("count", 1),
+        header=values.get("header", ()),
+        no_header=values.get("no header", ()),
+        body=values.get("body", ()),
+        return_path=values.get("return path"),
+        password=values.get("password", ""),
+        login=values.get("login", ""),
+    )
+
+
+def _relayed(values: Values) -> RelayedStep:
+    return RelayedStep(
+        host=values.get("host", ""),
+        to=values.get("to"),
+        sender=values.get("from"),
+        header=values.get("header", ()),
+        no_header=values.get("no header", ()),
+        body=values.get("body", ()),
+        port=values.get("port"),
+        count=values.get("count", 1),
+        connections=values.get("connections"),
+        source=values.get("source", ""),
+    )
+
+
+def _bounced(values: Values) -> BouncedStep:
+    return BouncedStep(
+        to=values.get("to", ""),
+        host=values.get("host", ""),
+        recipient=values.get("recipient"),
+        status=values.get("status"),
+        action=values.get("action"),
+        text=values.get("text", ()),
+    )
+
+
+def _file(values: Values) -> FileStep:
+    return FileStep(
+        path=values.get("path", ""),
+        contains=values.get("contains", ()),
+        lacks=values.get("lacks", ()),
+        matches=values.get("matches", ()),
+        dictionary=values.get("dictionary"),
+        is_text=values.get("is text"),
+        count=values.get("count"),
+    )
+
+
+def _hosts(hosts: tuple[str, ...]) -> NotRelayedStep:
+    return NotRelayedStep(() if hosts == ("nobody",) else hosts)
+
+
+#: Peers' names → changed keys; the reader merges them into the peers of ``given``.
+PEER_CHANGES: Shape[Mapping[str, Values]] = MapOf(PEER_CHANGE, "peers")
+
+_KINDS = (
+    StepKind("mail", MAIL, _mail, "one whole SMTP submission", "{to: john@mycompany.com}"),
+    StepKind("route", Routes(), RouteStep, "where addresses go", "{john@a.com: LOCAL john}"),
+    StepKind("cli", CliCommands(), CliStep, "CLI commands", "ListDomains"),
+    StepKind(
+        "delivered", DELIVERED, _delivered, "what is in a mailbox", "{to: john@mycompany.com}"
+    ),
+    StepKind(
+        "not delivered", Several(LINE), NotDeliveredStep, "empty INBOXes", "john@mycompany.com"
+    ),
+    StepKind("relayed", RELAYED, _relayed, "what a peer got", "{host: relay.com, to: a@b.c}"),
+    StepKind("not relayed", Several(LINE), _hosts, "peers that got nothing", "relay.com"),
+    StepKind(
+        "queued",
+        QUEUED,
+        lambda values: QueuedStep(values.get("messages", 0)),
+        "message files in the Queue directory",
+        "{messages: 1}",
+    ),
+    StepKind("bounced", BOUNCED, _bounced, "a delivery report", "{to: john@a.com, status: 5.*}"),
+    StepKind("dns asked", Several(QUESTION), DnsAskedStep, "DNS questions", "MX company.com"),
+    StepKind(
+        "dns not asked",
+        Several(QUESTION),
+        lambda questions: DnsAskedStep(questions, negated=True),
+        "DNS questions that are not asked",
+        "MX company.com",
+    ),
+    StepKind("log", PATTERNS, LogStep, "lines of the log", '"*SMTP*"'),
+    StepKind(
+        "not log",
+        PATTERNS,
+        lambda patterns: LogStep(patterns, negated=True),
+        "lines that the log has not",
+        '"*SMTP*"',
+    ),
+    StepKind("file", FILE, _file, "files below the base directory", "{path: Queue/*.msg}"),
+    StepKind(
+        "write",
+        WRITE,
+        lambda values: WriteStep(values.get("path", ""), values.get("text", "")),
+        "make a file while the server is stopped",
+        "{path: Settings/Router.settings, text: …}",
+    ),
+    StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),
+    StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
+)
+
+_BARE = (
+    ("rest", "the server comes to rest", RestStep()),
+    ("stop", "stop the server", ProcessStep(ProcessAction.STOP)),
+    ("start", "start the server again", ProcessStep(ProcessAction.START)),
+    ("restart", "stop the server and start it again", ProcessStep(ProcessAction.RESTART)),
+    ("kill", "kill -9", ProcessStep(ProcessAction.KILL)),
+)
+
+
+def _bare(word: str, about: str, value: StepValue) -> StepKind:
+    return StepKind(word, Nothing(), lambda _: value, about, "")
+
+
+#: Every kind but the dialogues and ``peer``, by key.
+STEP_KINDS: Mapping[str, StepKind] = {
+    kind.key: kind for kind in (*_KINDS, *(_bare(*bare) for bare in _BARE))
+}
+BARE_WORDS = tuple(word for word, _, _ in _BARE)
