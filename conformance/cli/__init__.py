@@ -1,1 +1,5 @@
 """The ``mailproof`` command."""
+
+from conformance.cli.main import main
+
+__all__ = ["main"]
