@@ -9,8 +9,9 @@ ports are shifted). Outcomes are the same in both.
 from __future__ import annotations
 
 import abc
+import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class PlanError(Exception):
@@ -60,6 +61,24 @@ class Plan(abc.ABC):
     def datagram_socket(self, address: str, port: int) -> socket.socket:
         """Return a bound UDP socket of a remote host (the fake DNS)."""
 
+    def enter_server(self) -> None:  # noqa: B027 - a hook
+        """Put the calling process on the server computer.
+
+        Called in a fresh child between fork and exec, so it may allocate little and log nothing.
+        """
+
     @abc.abstractmethod
     def close(self) -> None:
         """Give everything back: namespaces, interfaces, port claims."""
+
+    @property
+    def port_offset(self) -> int:
+        """What is added to a documented port to get the real one."""
+        return self.port(1) - 1
+
+    @contextlib.contextmanager
+    def on_server(self) -> Iterator[None]:
+        """Be on the server computer for a ``with`` block: sockets and processes begun in it are the
+        server's. The block must not give way to other work of the event loop.
+        """
+        yield
