@@ -9,6 +9,7 @@ adapter for a server with another configuration is a subclass published in the e
 from __future__ import annotations
 
 import abc
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conformance.scenario.model import Given, Scenario
     from conformance.world.plan import Plan
+    from conformance.world.transcript import Transcript
 
 
 class TargetError(Exception):
@@ -36,8 +38,8 @@ class Surroundings:
     """A private empty folder for this server; removed when the scenario ends."""
     dns_address: str
     """Where the fake DNS answers (already a real address of the plan, port ``plan.port(53)``)."""
-    remark: Callable[[str], None]
-    """Write a remark into the transcript."""
+    transcript: Transcript
+    """Where the session's own connections and remarks are noted."""
 
 
 class Session(abc.ABC):
@@ -58,6 +60,21 @@ class Session(abc.ABC):
     async def advance(self, seconds: float, held: Callable[[str], bool]) -> None:
         """Let ``seconds`` pass for the server and return when it has come to rest."""
         raise NotApplicable("the server has no clock that the harness can move")
+
+    def world_changed(self) -> None:  # noqa: B027 - a hook
+        """Learn that ``held`` may answer differently from now on."""
+
+    async def ended(self) -> str:
+        """Return, when the server has ended although nobody told it to, a sentence that says so."""
+        await asyncio.get_running_loop().create_future()
+        return ""
+
+    def may_end(self) -> None:  # noqa: B027 - a hook
+        """Learn that the scenario tells the server to end (``Shutdown``), so that it may."""
+
+    def complaints(self) -> str:
+        """Return what the server has said on its standard error so far, its last lines."""
+        return ""
 
     @abc.abstractmethod
     async def stop(self) -> None:

@@ -212,7 +212,7 @@ class _Reader:
                 raise self._source.error(
                     table_name,
                     "command",
-                    'is missing: the command as a list of words, as ["myserver", "--base", "{base}"]',
+                    'is missing: a list of words, as ["myserver", "--base", "{base}"]',
                 )
             return ()
         words = self._texts(table_name, table, "command")

@@ -1,8 +1,8 @@
 """Kinds of targets: from a target file to the class that runs its server.
 
-A kind is an entry point of the group ``conformance.targets``: a :class:`~conformance.targets.base.Target`
-subclass that is called with the TargetFile. The kinds that come with the harness need no
-installation.
+A kind is an entry point of the group ``conformance.targets``: a subclass of
+:class:`conformance.targets.base.Target` that is called with the TargetFile. The kinds that come
+with the harness need no installation.
 """
 
 from __future__ import annotations

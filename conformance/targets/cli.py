@@ -1,0 +1,93 @@
+"""Targets of the documents' own family: started by a command, configured through their CLI.
+
+A target file says all there is to say, so a server of this family needs no adapter. A server is
+started from the command or forked by a warm process, is ready when it connects to the control
+socket (or, without one, when its ports accept connections), and is configured over the PWD port
+from the server computer's own address, which every server lets in.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from conformance.scenario.model import Given
+from conformance.targets.base import Surroundings, Target, TargetError
+from conformance.targets.file import TargetFile, fill
+from conformance.targets.labels import Keywords
+from conformance.targets.process import ServerProcess, WarmProcess
+from conformance.targets.session import END_BOUND, CLISession
+from conformance.world.plan import Plan
+
+
+class CLITarget(Target):
+    """A server that a target file describes."""
+
+    def __init__(self, file: TargetFile) -> None:
+        self.file = file
+        self.name = file.name
+        self.capabilities = file.capabilities
+        self.keywords = Keywords(file.keywords)
+        self.warm: WarmProcess | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        #: The server of the scenario before; its ports must be free for the next.
+        self._previous: ServerProcess | None = None
+
+    async def open(self, plan: Plan) -> None:
+        """Start the warm process, if the file names one. Raises TargetError."""
+        if self.file.warm:
+            self._folder = tempfile.TemporaryDirectory(prefix="mailproof-warm-")
+            self.warm = await WarmProcess.start(
+                [fill(word, self.constants()) for word in self.file.warm],
+                environment=self.environment({}),
+                folder=Path(self._folder.name),
+                enter=plan.enter_server,
+            )
+
+    async def start(self, given: Given, surroundings: Surroundings) -> CLISession:
+        """Start a fresh server; return when it accepts connections. Raises TargetError."""
+        if self._previous is not None and not await self._previous.gone(END_BOUND):
+            raise TargetError("the server of the scenario before does not end: it keeps its ports")
+        session = CLISession(self, given, surroundings)
+        try:
+            await session.launch()
+        except BaseException:
+            await session.stop()
+            raise
+        finally:
+            self._previous = session.process
+        return session
+
+    async def close(self) -> None:
+        """End the warm process."""
+        if self._previous is not None:
+            await self._previous.gone(END_BOUND)
+        if self.warm is not None:
+            await self.warm.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return the facts that the target file states."""
+        return {
+            "name": self.name,
+            "kind": self.file.kind,
+            "file": str(self.file.path),
+            "command": shlex.join(self.file.start.command),
+            "warm": bool(self.file.warm),
+            "clock": "clock" in self.capabilities,
+            "capabilities": sorted(self.capabilities),
+        }
+
+    def constants(self) -> dict[str, str]:
+        """Return the placeholders that mean the same for every server."""
+        return {"python": sys.executable, "here": str(self.file.path.parent)}
+
+    def environment(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment that the file asks for."""
+        constants = {**self.constants(), **values}
+        return {key: fill(text, constants) for key, text in self.file.start.environment.items()}

@@ -1,0 +1,204 @@
+"""The table label → keyword: how the settings' labels of the documents are called in the CLI.
+
+The documents show settings by the labels of their web pages; the CLI knows them by keywords, most
+of which no document names. A scenario may write either. A target file overrides this table with
+``[keywords.MODULE]``. Values are words: a few labels of values are translated as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.targets.base import TargetError
+from conformance.targets.dictionary import Value
+from conformance.targets.file import suggest
+
+#: Module → label in lower case → keyword. ``Account``, ``Domain``, ``List`` are objects' settings.
+KEYWORDS: Mapping[str, Mapping[str, str]] = {
+    "SMTP": {
+        "log": "LogLevel",
+        "log level": "LogLevel",
+        "relay to non-clients": "RelayToNonClients",
+        "relay to clients": "RelayToClients",
+        "relay to client ip addresses": "RelayToClients",
+        "relay to hosts we backup": "RelayToBackup",
+        "relay to backed-up hosts": "RelayToBackup",
+        "forward to": "Forward",
+        "forwarding server": "Forward",
+        "advertise auth": "AdvertiseAUTH",
+        "advertise secure sasl methods": "AdvertiseSecureSASL",
+        "advertise ntlm": "AdvertiseNTLM",
+        "advertise ntlm sasl method": "AdvertiseNTLM",
+        "advertise 8bitmime": "Advertise8BITMIME",
+        "verify helo and return-path": "VerifyReturnPath",
+        "verify return-path for": "VerifyReturnPath",
+        "force auth": "ForceAUTH",
+        "accept wakeups": "AcceptWakeups",
+        "hold mail for domains": "HoldDomains",
+        "message size limit": "MessageLimit",
+        "size limit": "MessageLimit",
+        "recipient limit": "RecipientLimit",
+        "limit recipients": "RecipientLimit",
+        "error limit": "ErrorLimit",
+        "command timeout": "CommandTimeout",
+        "input channels": "InputChannels",
+        "output channels": "OutputChannels",
+        "retry every": "RetryInterval",
+        "retry interval": "RetryInterval",
+        "retry later every": "RetryInterval2",
+        "retry period": "RetryPeriod1",
+        "give up after": "GiveUpAfter",
+        "send warnings after": "WarnAfter",
+        "listener ports": "ListenerPorts",
+    },
+    "Router": {
+        "log": "LogLevel",
+        "log level": "LogLevel",
+        "add to non-qualified domain names": "AddToNonQualified",
+        "add to non-qualified": "AddToNonQualified",
+        "non-qualified suffix": "NonQualifiedSuffix",
+    },
+    "Protection": {
+        "detect clients by dns name": "DetectClientsByName",
+        "client names": "ClientNames",
+        "non-client ip addresses": "NonClientLogins",
+        "process as a client ip address": "ProcessAsClient",
+        "process as a client ip address for": "ProcessAsClientFor",
+        "remember up to": "RememberClients",
+    },
+    "DNR": {
+        "log": "LogLevel",
+        "log level": "LogLevel",
+        "initial time-out": "InitialTimeout",
+        "initial timeout": "InitialTimeout",
+        "retry limit": "RetryLimit",
+        "concurrent requests": "ConcurrentRequests",
+        "name servers": "Servers",
+        "dns addresses": "Servers",
+    },
+    "LOCAL": {"log": "LogLevel", "log level": "LogLevel"},
+    "POP": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
+    "IMAP": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
+    "PWD": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
+    "LIST": {"log": "LogLevel", "log level": "LogLevel"},
+    "Queue": {"log": "LogLevel", "log level": "LogLevel"},
+    "Server": {
+        "main domain name": "DomainName",
+        "hide unknown account messages": "HideAccountUnknown",
+        "account statistics": "AccountStatistics",
+    },
+    "Domain": {
+        "mail to unknown": "MailToUnknown",
+        "mail to unknown names": "MailToUnknown",
+        "mail to unknown addresses": "MailToUnknown",
+        "mail reroute address": "MailRerouteAddress",
+        "reroute address": "MailRerouteAddress",
+        "rerouted to": "MailRerouteAddress",
+        "consult external on unknown": "ExternalOnUnknown",
+        "mail to all": "MailToAllAction",
+        "send to forwarders": "AllWithForwarders",
+        "relay address": "RelayAddress",
+        "enabled services": "DomainAccessModes",
+        "force smtp auth": "ForceSMTPAUTH",
+        "accounts limit": "AccountsLimit",
+        "lists limit": "ListsLimit",
+        "auto-signup": "AutoSignup",
+        "foldering method": "Foldering",
+    },
+    "Account": {
+        "communigate password": "Password",
+        "password": "Password",
+        "real name": "RealName",
+        "encryption": "PasswordEncryption",
+        "password encryption": "PasswordEncryption",
+        "allow to modify": "PWDAllowed",
+        "allow to use communigate password": "UseAppPassword",
+        "allow to use os password": "UseSysPassword",
+        "use os password": "UseSysPassword",
+        "allow to use external authentication": "UseExtPassword",
+        "secure method required": "RequireAPOP",
+        "enabled services": "AccessModes",
+        "mail storage": "MaxAccountSize",
+        "storage limit": "MaxAccountSize",
+        "mailboxes": "MaxMailboxes",
+        "automated rules": "RulesAllowed",
+        "accept mail to all": "MailToAll",
+        "add trailer": "AddMailTrailer",
+    },
+    "Rights": {
+        "can modify access rights": "Master",
+        "can modify access rights (unlimited access)": "Master",
+        "unlimited access": "Master",
+        "can modify user accounts": "AllDomains",
+        "can modify server settings": "Settings",
+        "can monitor server": "Monitor",
+        "can modify this domain and its account settings": "Domain",
+        "domain administration": "Domain",
+    },
+    "List": {
+        "description": "RealName",
+        "accept postings": "Postings",
+        "request confirmations": "Confirm",
+    },
+}
+
+#: Labels of values in lower case → the word that the CLI knows.
+VALUES: Mapping[str, str] = {
+    "if received from clients": "clients",
+    "if received from everybody": "everybody",
+    "to simple addresses": "simple",
+    "to all addresses": "all",
+    "reject all logins": "reject",
+    "allow mobile users to log in": "mobile",
+}
+
+
+class Keywords:
+    """The table with a target file's own words put in."""
+
+    def __init__(self, overrides: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        self._modules: dict[str, dict[str, str]] = {}
+        for tables in (KEYWORDS, overrides or {}):
+            for module, table in tables.items():
+                known = self._modules.setdefault(module.lower(), {})
+                known.update({_plain(label): keyword for label, keyword in table.items()})
+
+    def keyword(self, module: str, label: str) -> str:
+        """Return the keyword of a label; a word that can be a keyword stays as it is.
+
+        Raises TargetError for a label of several words that the table lacks.
+        """
+        table = self._modules.get(module.lower(), {})
+        found = table.get(_plain(label))
+        if found is not None:
+            return found
+        if " " not in label.strip():
+            return label
+        near = suggest(_plain(label), list(table))
+        raise TargetError(
+            f"no keyword is known for the {module} setting {label!r}{near}: "
+            f"name it in the target file under [keywords.{module}]"
+        )
+
+    def settings(self, module: str, settings: Mapping[str, Any]) -> dict[str, Value]:
+        """Return settings with keywords for keys and words for values. Raises TargetError."""
+        return {self.keyword(module, label): word(value) for label, value in settings.items()}
+
+
+def word(value: Any) -> Value:
+    """Return a YAML value as the documents' format writes it: flags are YES and NO."""
+    if isinstance(value, bool):
+        return "YES" if value else "NO"
+    if isinstance(value, Mapping):
+        return {str(key): word(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [word(inner) for inner in value]
+    if value is None:
+        return ""
+    text = str(value)
+    return VALUES.get(text.lower(), text)
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.lower().rstrip(": ").split())
