@@ -1,0 +1,232 @@
+"""The Queue directory: one file a message, from the first octet of a draft to the last report.
+
+Guide 3.5.2, Message Transfer, Submitting Messages. A message being composed is ``ID.tmp``; a
+complete one is ``ID.msg``, and it is that exactly when it is durable (see
+:mod:`reference.queue.rounds`). A start removes the ``.tmp`` files that a killed server left and
+hands out the ``.msg`` files. A file that is torn or of unknown kind is never removed: a torn one is
+renamed to ``ID.bad``, a foreign one stays as it is; both are logged.
+
+This module knows files, not deliveries.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from reference.kernel.clock import Clock
+from reference.queue import head as heads
+from reference.queue.envelope import Envelope
+from reference.queue.head import Head, TornHeadError
+from reference.queue.message import QueuedMessage
+from reference.queue.rounds import Rounds
+from reference.queue.threads import Threads
+
+#: Octets of a draft that are gathered before they are written.
+BUFFER = 65536
+# Names of messages grow with time even when the directory was emptied: hundredths of a second since
+# 2020, so that one name does not stand for two messages in the logs of a day.
+_NAMES_BEGIN = 1_577_836_800
+
+
+class Log(Protocol):
+    """The server's log, as the queue and the modules use it."""
+
+    def write(self, level: int, tag: str, text: str) -> None:
+        """Write a record; level 1 is for failures, 5 for all details."""
+
+
+class QueueDirectory:
+    """The message files."""
+
+    def __init__(self, *, folder: Path, clock: Clock, threads: Threads, log: Log) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._clock = clock
+        self._log = log
+        self._rounds = Rounds(folder=folder, threads=threads)
+        self._next = 0
+
+    def new(self, envelope: Envelope) -> MessageFile:
+        """Begin a message file ``ID.tmp``. Raises OSError."""
+        now = self._clock.time()
+        self._next = max(self._next + 1, int((now - _NAMES_BEGIN) * 100))
+        return MessageFile(
+            folder=self.folder, name=str(self._next), envelope=envelope, submitted=now
+        )
+
+    def commit(self, draft: MessageFile) -> Deferred[QueuedMessage]:
+        """Make a draft durable; the Deferred fails with OSError and the draft is gone then."""
+        return self._rounds.do(draft).addCallback(lambda _: draft.message())
+
+    def mark(self, message: QueuedMessage, indexes: Sequence[int]) -> Deferred[None]:
+        """Write the present states of recipients into the file."""
+        marks = [
+            (message.place(index), heads.status(message.states[index], message.warned[index]))
+            for index in indexes
+        ]
+        return self._rounds.do(_Mark(message.path, marks))
+
+    def remove(self, message: QueuedMessage) -> Deferred[None]:
+        """Remove the file of a message that is finished."""
+        return self._rounds.do(_Remove(message.path))
+
+    def scan(self) -> list[str]:
+        """Clean up at start, before any :meth:`new`; return the names of the messages in order."""
+        names = []
+        for path in sorted(self.folder.iterdir()):
+            name, dot, kind = path.name.rpartition(".")
+            if not (dot and name.isascii() and name.isdigit() and kind in ("tmp", "msg", "bad")):
+                self._log.write(1, "QUEUE", f"unknown file {path.name!r} is left alone")
+                continue
+            self._next = max(self._next, int(name))
+            if kind == "tmp":
+                path.unlink()
+                self._log.write(3, "QUEUE", f"[{name}] incomplete message removed")
+            elif kind == "msg":
+                names.append(name)
+        return sorted(names, key=int)
+
+    def load(self, name: str) -> QueuedMessage | None:
+        """Read the head of a message file; set the file aside and return None if it is torn.
+
+        Raises OSError.
+        """
+        path = self.folder / f"{name}.msg"
+        try:
+            return QueuedMessage(name=name, path=path, head=read_head(path))
+        except TornHeadError as error:
+            aside = path.with_suffix(".bad")
+            path.rename(aside)
+            self._log.write(1, "QUEUE", f"[{name}] set aside as {aside.name}: {error}")
+            return None
+
+
+def read_head(path: Path) -> Head:
+    """Read the head of a queue file. Raises :class:`TornHeadError` and OSError."""
+    with path.open("rb", buffering=0) as file:
+        start = file.read(heads.FIRST_LINE_LIMIT)
+        size = heads.head_size(start)
+        octets = start[:size]
+        while len(octets) < size and (more := file.read(size - len(octets))):
+            octets += more
+        head = heads.parse(octets)
+        whole = os.fstat(file.fileno()).st_size
+    if whole != head.size + head.content:
+        raise TornHeadError(f"it has {whole} octets instead of {head.size + head.content}")
+    return head
+
+
+class MessageFile:
+    """A message being composed: ``ID.tmp``, and the job that makes it ``ID.msg``."""
+
+    def __init__(self, *, folder: Path, name: str, envelope: Envelope, submitted: float) -> None:
+        self.name = name
+        self.size = 0
+        """Octets of content so far."""
+        self._tmp = folder / f"{name}.tmp"
+        self._path = folder / f"{name}.msg"
+        self._head = heads.dump(envelope, submitted)
+        self._buffer = bytearray(self._head)
+        self._error: OSError | None = None
+        self._fd = os.open(self._tmp, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+
+    def append(self, octets: bytes) -> None:
+        """Add content. A failure to write shows when the draft is committed."""
+        self.size += len(octets)
+        if self._error is not None:
+            return
+        self._buffer += octets
+        if len(self._buffer) >= BUFFER:
+            try:
+                self._flush()
+            except OSError as error:
+                self._error = error
+                self._buffer.clear()
+
+    def write(self) -> int:
+        """Write what is left and the content's length."""
+        if self._error is not None:
+            raise self._error
+        self._flush()
+        length = b"%0*d" % (heads.LENGTH_DIGITS, self.size)
+        os.pwrite(self._fd, length, heads.LENGTH_OFFSET)
+        return self._fd
+
+    def publish(self) -> None:
+        """Give the file its final name."""
+        self._close()
+        self._tmp.rename(self._path)
+
+    def undo(self) -> None:
+        """Give the draft up and remove its file."""
+        self._close()
+        self._tmp.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def message(self) -> QueuedMessage:
+        """Return the message that the published file holds."""
+        return QueuedMessage(name=self.name, path=self._path, head=self._parsed())
+
+    def _parsed(self) -> Head:
+        head = bytearray(self._head)
+        start = heads.LENGTH_OFFSET
+        head[start : start + heads.LENGTH_DIGITS] = b"%0*d" % (heads.LENGTH_DIGITS, self.size)
+        return heads.parse(bytes(head))
+
+    def _flush(self) -> None:
+        view = memoryview(self._buffer)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        finally:
+            view.release()
+        self._buffer = bytearray()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class _Mark:
+    """The job of overwriting status octets in place."""
+
+    def __init__(self, path: Path, marks: Sequence[tuple[int, bytes]]) -> None:
+        self._path = path
+        self._marks = marks
+        self._fd = -1
+
+    def write(self) -> int:
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        for place, octets in self._marks:
+            os.pwrite(self._fd, octets, place)
+        return self._fd
+
+    def publish(self) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
+    def undo(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+class _Remove:
+    """The job of removing a finished message's file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self) -> None:
+        return None
+
+    def publish(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def undo(self) -> None:
+        return None

@@ -1,0 +1,71 @@
+"""A message in the queue: its file, and what is still to be done for each recipient.
+
+The content stays on disk. Whoever needs it reads it in blocks (:meth:`QueuedMessage.blocks`), in a
+thread or a block at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reference.queue.envelope import Envelope
+from reference.queue.head import Head, State
+
+#: Octets that are read at a time.
+BLOCK = 65536
+
+
+class QueuedMessage:
+    """A message file of the Queue directory with its present states."""
+
+    def __init__(self, *, name: str, path: Path, head: Head) -> None:
+        self.name = name
+        """The queue's number of the message, as the log shows it: ``[1001]``."""
+        self.path = path
+        self.envelope: Envelope = head.envelope
+        self.submitted = head.submitted
+        """Wall time of the submission, in seconds since the epoch."""
+        self.size = head.content
+        """Octets of the content."""
+        self.states: list[State] = list(head.states)
+        self.warned: list[bool] = list(head.warned)
+        self._head_size = head.size
+        self._places = head.places
+
+    def __repr__(self) -> str:
+        return f"<QueuedMessage {self.name}>"
+
+    def waiting(self) -> list[int]:
+        """Return the indexes of the recipients that are not delivered yet."""
+        return [at for at, state in enumerate(self.states) if state is State.WAITING]
+
+    def finished(self) -> bool:
+        """Tell whether nothing is left to do for any recipient."""
+        return all(state is State.DONE for state in self.states)
+
+    def place(self, index: int) -> int:
+        """Return where the status octets of a recipient stand in the file."""
+        return self._places[index]
+
+    def addresses(self, indexes: Sequence[int]) -> list[str]:
+        """Return the envelope addresses of recipients."""
+        return [self.envelope.recipients[index].address for index in indexes]
+
+    def blocks(self) -> Iterator[bytes]:
+        """Read the content in blocks of at most 64 Koctets. Raises OSError."""
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self._head_size)
+            while block := file.read(BLOCK):
+                yield block
+
+    def header(self) -> bytes:
+        """Read the message header, with the empty line left out.
+
+        A header without end is cut off after 64 Koctets. Raises OSError.
+        """
+        start = next(self.blocks(), b"")
+        if start.startswith(b"\r\n"):
+            return b""
+        end = start.find(b"\r\n\r\n")
+        return start if end < 0 else start[: end + 2]
