@@ -6,16 +6,20 @@ scenario ends. The server under test is not part of it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from conformance.scenario.model import Given, PeerSpec
-from conformance.world.dns.server import FakeDns
+from conformance.world.dns.server import DNS_ADDRESS, FakeDns
 from conformance.world.peers.peer import Peer
 from conformance.world.plan import Plan
 from conformance.world.transcript import Transcript
 
-DNS_ADDRESS = "192.0.2.53"
-"""Documented address of the fake DNS (port 53)."""
+__all__ = ["DNS_ADDRESS", "World"]
+
+_TURNS_TO_SETTLE = 3
+"""Turns of the event loop in which what lies in a socket's buffer becomes known: a connection is
+accepted, its first line is read, its session looks at the line."""
 
 
 class World:
@@ -31,23 +35,61 @@ class World:
         self.on_change: Callable[[], None] | None = None
 
     async def build(self, given: Given) -> None:
-        """Make the server's addresses, DNS and peers. Raises ZoneError, PlanError."""
+        """Make the server's addresses, DNS and peers; what was made is given back on failure.
 
-    def held(self, wait: str) -> bool:
+        Raises ZoneError (a ValueError), ValueError for an unknown fault, PlanError.
+        """
+        try:
+            await self._build(given)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _build(self, given: Given) -> None:
+        self.plan.set_server_addresses(given.addresses)
+        self.dns.on_change = self._changed
+        self.dns.load(given.zone, given.dns_faults)
+        for spec in given.peers:
+            if spec.dns:
+                self.dns.add_host(spec.name, self.plan.address(spec.address))
+        await self.dns.start()
+        for spec in given.peers:
+            peer = Peer(spec, self.plan, self.transcript)
+            peer.on_change = self._changed
+            self.peers[spec.name] = peer
+            await peer.start()
+
+    def held(self, wait: str, count: int = 1) -> bool:
         """Tell whether the world keeps the server waiting there on purpose.
 
-        ``wait`` is ``smtp:REAL-ADDRESS:DOCUMENTED-PORT`` or ``dns:TYPE name``.
+        ``wait`` is ``smtp:REAL-ADDRESS:DOCUMENTED-PORT`` or ``dns:TYPE name``; ``count`` says how
+        many such waits the server has.
         """
-        raise NotImplementedError
+        if wait.startswith("dns:"):
+            return self.dns.held(wait)
+        return any(peer.held(wait, count) for peer in self.peers.values())
 
     def set_peer(self, spec: PeerSpec) -> None:
         """Change a peer's behaviour from now on (step ``peer``). Raises KeyError."""
+        self.peers[spec.name].set_behaviour(spec)
 
     def update_zone(self, text: str) -> None:
         """Replace the records of the names that ``text`` mentions (step ``zone``)."""
+        self.dns.update(text)
 
     async def settle(self) -> None:
         """Let everything that the server has already sent to the world arrive."""
+        for _ in range(_TURNS_TO_SETTLE):
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """End every connection and give back every socket."""
+        self.dns.close()
+        for peer in self.peers.values():
+            peer.close()
+        # Transports give their sockets back in the loop's next turn.
+        await self.settle()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()

@@ -79,10 +79,7 @@ def reply_to(query: Query, zone: Zone, fault: Fault | None, *, tcp: bool) -> tup
         return _empty(query, rcode=RCODE.REFUSED), "REFUSED"
     if fault is Fault.TRUNCATE and not tcp:
         return _empty(query, tc=1), "truncated"
-    if fault is Fault.LOOP:
-        answer = _loop(query, zone)
-    else:
-        answer = zone.answer(query.name, query.type)
+    answer = _loop(query, zone) if fault is Fault.LOOP else zone.answer(query.name, query.type)
     octets = _packed(query, answer)
     if not tcp and len(octets) > query.udp_limit():
         return _empty(query, tc=1), f"truncated, for {len(octets)} octets are too many"

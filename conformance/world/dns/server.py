@@ -1,8 +1,8 @@
 """The fake DNS at 192.0.2.53, over UDP and TCP, with a journal of every question.
 
 It is authoritative for everything: what the scenario's zone does not know does not exist. It asks
-nobody. A name may have a fault (see ``replies.Fault``); a question that is left without an answer on
-purpose holds the server under test (see :meth:`FakeDns.held`).
+nobody. A name may have a fault (see ``replies.Fault``); a question that is left without an answer
+on purpose holds the server under test (see :meth:`FakeDns.held`).
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ class FakeDns:
             self._transcript.remark(f"{question}: no answer, on purpose", channel=_CHANNEL)
             self.on_change()
             return
+        # An answer to a repeated question ends the wait for the first one, too.
+        self._unanswered.pop(str(question), None)
         reply, meaning = reply_to(query, self._zone, fault, tcp=tcp)
         if fault is Fault.SLOW:
             self._send_late(lambda: self._send(send, reply, f"{question}: late: {meaning}"))

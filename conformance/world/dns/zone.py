@@ -1,8 +1,9 @@
 """Zone-file lines and what they answer: the fake DNS without any I/O.
 
-A zone text has one record a line: ``name [ttl] [IN] TYPE data``. Names are absolute, with or without
-the last dot, and a leading ``*.`` is a wildcard (RFC 1034 4.3.3, RFC 4592); directives and
-parentheses do not exist. All records together are one tree: whatever no record knows does not exist.
+A zone text has one record a line: ``name [ttl] [IN] TYPE data``. Names are absolute, with or
+without the last dot, and a leading ``*.`` is a wildcard (RFC 1034 4.3.3, RFC 4592); the owner of a
+PTR record may also be an address. Directives and parentheses do not exist. All records together are
+one tree: whatever no record knows does not exist.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _LONGEST_CHAIN = 16
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s;"]+)|(;.*)|(\s+)')
 _TTL = re.compile(r"(\d+)([smhdw]?)\Z", re.IGNORECASE)
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+\Z")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -31,9 +33,12 @@ class ZoneError(ValueError):
     """A zone line that cannot be read; ``line`` counts from 1 inside the text."""
 
     def __init__(self, line: int, complaint: str) -> None:
-        super().__init__(f"zone line {line}: {complaint}")
+        super().__init__(line, complaint)
         self.line = line
         self.complaint = complaint
+
+    def __str__(self) -> str:
+        return f"zone line {self.line}: {self.complaint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +223,12 @@ def _record(tokens: list[str]) -> Record:
         near = difflib.get_close_matches(kind.upper(), _READERS, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(_READERS)}"
         raise ValueError(f"unknown record type {kind}{hint}")
-    return Record(_owner(owner), kind.upper(), ttl, reader(fields))
+    return Record(_owner(owner, kind.upper()), kind.upper(), ttl, reader(fields))
 
 
-def _owner(text: str) -> str:
+def _owner(text: str, kind: str) -> str:
+    if kind == "PTR" and _IPV4.match(text):
+        return ipaddress.IPv4Address(text).reverse_pointer
     name = normal_name(text)
     _checked_name(name.removeprefix("*.") if name != "*" else "")
     return name

@@ -1,10 +1,17 @@
-"""A remote host: skeleton; see the interface in World."""
+"""A remote host: it listens at its documented address and keeps what the server sends it."""
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.scenario.model import PeerSpec
+from conformance.world.peers.script import Script
+from conformance.world.peers.session import PeerSession
+from conformance.world.plan import Plan, PlanError
+from conformance.world.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,7 @@ class Received:
     connection: int
     """Number of the connection at this peer, from 1."""
     helo: str
+    """The name that the server greeted with."""
     tls: bool
 
 
@@ -32,20 +40,115 @@ class Connection:
     """A connection that a peer got."""
 
     number: int
+    """From 1, in the order of arrival."""
     source: str
+    """Documented address that the server connected from."""
     port: int
+    """Documented port."""
 
 
 class Peer:
     """A scripted SMTP host."""
 
-    spec: PeerSpec
-    messages: list[Received]
-    connections: list[Connection]
+    def __init__(self, spec: PeerSpec, plan: Plan, transcript: Transcript) -> None:
+        self.spec = spec
+        self.script = Script(spec.replies)
+        self.transcript = transcript
+        #: The accepted messages, in the order of arrival.
+        self.messages: list[Received] = []
+        #: Every connection that the peer got, in the order of arrival.
+        self.connections: list[Connection] = []
+        #: Called when a connection begins or ceases to hang.
+        self.on_change: Callable[[], None] = lambda: None
+        self._plan = plan
+        self._sessions: set[PeerSession] = set()
+        self._servers: list[asyncio.Server] = []
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.spec.name
+
+    async def start(self) -> None:
+        """Listen. Raises PlanError when an address or port cannot be had."""
+        self._tls_context()
+        loop = asyncio.get_running_loop()
+        for port in self.spec.ports:
+            try:
+                sock = self._plan.listening_socket(self.spec.address, port)
+            except PlanError as error:
+                raise PlanError(f"the peer {self.name} cannot listen: {error}") from error
+            server = await loop.create_server(self._session_factory(port, loop), sock=sock)
+            self._servers.append(server)
 
     def set_behaviour(self, spec: PeerSpec) -> None:
-        """Behave like this from now on."""
+        """Behave like this from now on; the address and the ports stay. Raises PlanError."""
+        self.spec = spec
+        self.script = Script(spec.replies)
+        self._tls_context()
 
-    def held(self, wait: str) -> bool:
-        """Tell whether a connection hangs here on purpose."""
-        raise NotImplementedError
+    def held(self, wait: str, count: int = 1) -> bool:
+        """Tell whether ``count`` connections of ``smtp:ADDRESS:PORT`` hang here on purpose."""
+        hanging = sum(
+            1 for each in self._sessions if each.hanging and wait == self._wait(each.port)
+        )
+        return hanging >= count
+
+    def close(self) -> None:
+        """End every connection and stop listening."""
+        for server in self._servers:
+            server.close()
+        for session in tuple(self._sessions):
+            session.abort()
+
+    # What sessions tell their peer.
+
+    def connected(self, session: PeerSession, real_source: str) -> str:
+        """Number a new connection and return its documented source."""
+        source = self._plan.documented(real_source)
+        number = len(self.connections) + 1
+        self.connections.append(Connection(number, source, session.port))
+        self._sessions.add(session)
+        session.number = number
+        port = "" if session.port == 25 else f":{session.port}"
+        session.name = self.name + port + (f" #{number}" if number > 1 else "")
+        self.transcript.remark(f"connection from {source}", channel=session.name)
+        return source
+
+    def disconnected(self, session: PeerSession) -> None:
+        """Forget a connection."""
+        self._sessions.discard(session)
+        self.transcript.remark("connection closed", channel=session.name)
+
+    def took(
+        self, session: PeerSession, mail_from: str, recipients: Sequence[str], content: bytes
+    ) -> None:
+        """Keep a message."""
+        self.messages.append(
+            Received(
+                mail_from=mail_from,
+                recipients=tuple(recipients),
+                content=content,
+                port=session.port,
+                source=session.source,
+                connection=session.number,
+                helo=session.helo,
+                tls=session.session is not None and session.session.ssl is not None,
+            )
+        )
+
+    def _wait(self, port: int) -> str:
+        return f"smtp:{self._plan.address(self.spec.address)}:{port}"
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if not self.spec.certificate:
+            return None
+        # Imported here because it costs 0.1 s and few scenarios want TLS.
+        from conformance.world import certificates
+
+        return certificates.server_context(self.spec.certificate, self.name)
+
+    def _session_factory(
+        self, port: int, loop: asyncio.AbstractEventLoop
+    ) -> Callable[[], PeerSession]:
+        return lambda: PeerSession(self, port=port, loop=loop, tls_context=self._tls_context())

@@ -1,0 +1,272 @@
+"""One SMTP connection at a remote host: aiosmtpd's server, with a script for every reply.
+
+aiosmtpd reads lines and data and does TLS and AUTH. What it decides by itself about addresses is
+replaced, because a peer must keep what it heard octet by octet, also the null sender, quotation
+marks and source routes, and must take whatever the script tells it to take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import re
+import ssl
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from conformance.world.peers.script import DROP, HANG, OK
+from conformance.world.transcript import HEARD, SAID, printable
+
+if TYPE_CHECKING:
+    from conformance.world.peers.peer import Peer
+
+_LONGEST_LINE = 2**24
+_TIMEOUT_SECONDS = 86400.0
+"""A peer never gives a connection up by itself; the scenario's end does."""
+_SHOWN_DATA_LINES = 40
+_PATH = re.compile(r'\s*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(.*)\Z', re.DOTALL)
+_PROMPT = "354 End data with <CR><LF>.<CR><LF>"
+
+
+class PeerSession(SMTP):
+    """The server side of one connection, as its peer's script wants it."""
+
+    # Class attributes of aiosmtpd: a peer takes lines of any length.
+    line_length_limit = _LONGEST_LINE
+    command_size_limit = _LONGEST_LINE
+    command_size_limits: ClassVar[dict[str, int]] = collections.defaultdict(lambda: _LONGEST_LINE)
+
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        port: int,
+        loop: asyncio.AbstractEventLoop,
+        tls_context: ssl.SSLContext | None,
+    ) -> None:
+        self.peer = peer
+        self.port = port
+        self.number = 0
+        self.source = ""
+        self.helo = ""
+        self.hanging = False
+        self.name = peer.name
+        self._greeted = False
+        self._prompt = _PROMPT
+        self._data_lines: int | None = None
+        self._unfinished = b""
+        super().__init__(
+            _MessageTaker(self),
+            hostname=peer.name,
+            ident="ESMTP ready",
+            data_size_limit=None,
+            enable_SMTPUTF8=True,
+            tls_context=tls_context,
+            timeout=_TIMEOUT_SECONDS,
+            auth_require_tls=False,
+            auth_callback=lambda _mechanism, _login, _password: True,
+            loop=loop,
+        )
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note who connects; again when TLS has begun."""
+        if self.number == 0:
+            self.source = self.peer.connected(self, transport.get_extra_info("peername")[0])
+        self._unfinished = b""
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Note the end."""
+        super().connection_lost(error)
+        self.peer.disconnected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Write what is heard into the transcript and pass it on."""
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        for line in lines:
+            self._hear(line.removesuffix(b"\r"))
+        super().data_received(data)
+
+    def _hear(self, line: bytes) -> None:
+        if self._data_lines is not None:
+            self._data_lines += 1
+            if line == b".":
+                self._data_lines = None
+            elif self._data_lines > _SHOWN_DATA_LINES:
+                if self._data_lines == _SHOWN_DATA_LINES + 1:
+                    self.peer.transcript.remark("… more data", channel=self.name)
+                return
+        self.peer.transcript.add(self.name, HEARD, printable(line))
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            assert isinstance(self.transport, asyncio.Transport)
+            self.transport.abort()
+
+    # Replies.
+
+    async def push(self, status: str | bytes) -> None:
+        """Say a reply, unless it is one that the script puts another in the place of."""
+        text = status.decode() if isinstance(status, bytes) else status
+        if not self._greeted:
+            self._greeted = True
+            text = await self._scripted(self.peer.script.next_reply("connect"), text)
+        elif text == _PROMPT:
+            text = self._prompt
+            self._data_lines = 0
+        for line in text.split("\n"):
+            self.peer.transcript.add(self.name, SAID, line)
+        await super().push(text.replace("\n", "\r\n"))
+        if text.startswith("421"):
+            # RFC 5321 3.8: whoever says 421 closes.
+            self._writer.close()
+            raise asyncio.CancelledError
+
+    async def _scripted(self, reply: str, friendly: str) -> str:
+        """Return what to say; ``hang`` and ``drop`` do not come back."""
+        if reply == OK:
+            return friendly
+        if reply == DROP:
+            self.peer.transcript.remark("drops the connection, on purpose", channel=self.name)
+            self.abort()
+            raise asyncio.CancelledError
+        if reply == HANG:
+            self.peer.transcript.remark("does not answer, on purpose", channel=self.name)
+            await self._hang()
+        return reply
+
+    async def _hang(self) -> None:
+        self.hanging = True
+        self.peer.on_change()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.hanging = False
+            self.peer.on_change()
+
+    async def _reply(self, verb: str, friendly: str) -> bool:
+        """Say the verb's reply; tell whether it is a positive one."""
+        text = await self._scripted(self.peer.script.next_reply(verb), friendly)
+        await self.push(text)
+        return text.startswith("2")
+
+    # Verbs, in the form that aiosmtpd calls them.
+
+    async def smtp_HELO(self, hostname: str) -> None:
+        """Greet."""
+        self._begin(hostname, extended=False)
+        await self._reply("helo", f"250 {self.hostname}")
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        """Greet and tell the extensions."""
+        self._begin(hostname, extended=True)
+        lines = [self.hostname, *self.peer.spec.extensions]
+        if self.tls_context is not None and self._tls_protocol is None:
+            lines.append("STARTTLS")
+        friendly = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
+        await self._reply("ehlo", "\n".join(friendly))
+
+    def _begin(self, hostname: str | None, *, extended: bool) -> None:
+        self.envelope = self._create_envelope()
+        assert self.session is not None
+        self.helo = hostname or ""
+        self.session.host_name = hostname
+        self.session.extended_smtp = extended
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        """Begin an envelope."""
+        path = _path("FROM:", arg)
+        if path is None:
+            await self.push("501 MAIL FROM:<address> is wanted")
+            return
+        if await self._reply("mail", "250 OK"):
+            envelope = self._envelope()
+            envelope.mail_from, options = path
+            envelope.mail_options = options
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        """Take a recipient."""
+        path = _path("TO:", arg)
+        if path is None:
+            await self.push("501 RCPT TO:<address> is wanted")
+            return
+        envelope = self._envelope()
+        if envelope.mail_from is None:
+            await self.push("503 MAIL is wanted first")
+            return
+        address, options = path
+        reply = await self._scripted(self.peer.script.recipient_reply(address), "250 OK")
+        if reply.startswith("2"):
+            envelope.rcpt_tos.append(address)
+            envelope.rcpt_options.extend(options)
+        await self.push(reply)
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        """Take a message; aiosmtpd reads it and then asks :class:`_MessageTaker`."""
+        if not self._envelope().rcpt_tos:
+            await self.push("503 no recipient has been accepted")
+            return
+        text = await self._scripted(self.peer.script.next_reply("data"), _PROMPT)
+        if not text.startswith("354"):
+            await self.push(text)
+            return
+        self._prompt = text
+        # Its check for a greeting would refuse a client that said none; a peer takes it.
+        assert self.session is not None
+        self.session.host_name = self.session.host_name or "unknown"
+        await super().smtp_DATA("")
+
+    async def message_taken(self, envelope: Envelope) -> str:
+        """Keep a whole message if the script accepts it; return the reply."""
+        reply = await self._scripted(self.peer.script.next_reply("message"), "250 OK message taken")
+        if reply.startswith("2"):
+            assert isinstance(envelope.content, bytes)
+            self.peer.took(self, envelope.mail_from or "", envelope.rcpt_tos, envelope.content)
+        return reply
+
+    async def smtp_RSET(self, arg: str | None) -> None:
+        """Forget the envelope."""
+        self.envelope = self._create_envelope()
+        await self._reply("rset", "250 OK")
+
+    async def smtp_QUIT(self, arg: str | None) -> None:
+        """Say goodbye and close."""
+        await self._reply("quit", f"221 {self.hostname} closes the connection")
+        self._writer.close()
+        raise asyncio.CancelledError
+
+    def _envelope(self) -> Envelope:
+        assert self.envelope is not None
+        return self.envelope
+
+
+class _MessageTaker:
+    """What aiosmtpd calls its handler: asked when a message has come and when something broke."""
+
+    def __init__(self, session: PeerSession) -> None:
+        self._session = session
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        """Pass a message on."""
+        return await self._session.message_taken(envelope)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Note what broke; a TLS handshake that the other side gives up ends here, too."""
+        session = self._session
+        session.peer.transcript.remark(f"{type(error).__name__}: {error}", channel=session.name)
+        return "451 the peer broke"
+
+
+def _path(keyword: str, arg: Any) -> tuple[str, list[str]] | None:
+    """Return the octets between the angle brackets and the options behind them."""
+    text = arg or ""
+    if text[: len(keyword)].upper() != keyword:
+        return None
+    match = _PATH.match(text[len(keyword) :])
+    if match is None:
+        return None
+    return match[1], match[2].split()
