@@ -1,0 +1,289 @@
+"""The registry of the server's settings: keyword, label, kind, default, document.
+
+This is the only place that knows them: the CLI, validation and help are made from it. The labels
+are those of the documents' pages; the keywords of modules stand in no document (the documents'
+pages show labels only), those of accounts and domains do. Durations are seconds when typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from reference.storage.kinds import (
+    Choice,
+    Duration,
+    LogLevel,
+    Number,
+    Ports,
+    Size,
+    Strings,
+    Text,
+    YesNo,
+)
+from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS
+from reference.storage.table import Setting, Table
+
+_FLAG = YesNo()
+_DURATION = Duration()
+_TEXT = Text()
+_STRINGS = Strings()
+_WHOM = Choice("nobody", ("non-clients", "nonclients"), ("everybody", "anybody", "all"))
+_EVERYBODY = ("everybody", "anybody", "anyone", "if received from everybody")
+
+
+def _log(document: str, default: str = "3") -> Setting:
+    return Setting("LogLevel", "Log", LogLevel(), default, document)
+
+
+def _listener(document: str, port: str, channels: str = "100") -> tuple[Setting, ...]:
+    return (
+        _log(document),
+        Setting("Channels", "Channels", Number(), channels, document),
+        Setting("ListenerPorts", "listener", Ports(), [port], document),
+    )
+
+
+_SMTP = "SMTP Module"
+_SENDING = f"{_SMTP}, Sending Messages via the Internet"
+_RECEIVING = f"{_SMTP}, Receiving Messages"
+_RELAYING = f"{_SMTP}, Message Relaying"
+_PROTECTION = "Protection"
+_DNR = "System Administration, Domain Name Resolver"
+
+SMTP = Table(
+    (
+        _log(f"{_SMTP}, Configuring the SMTP module"),
+        Setting("OutputChannels", "Channels", Number(), "100", _SENDING),
+        Setting("Forward", "Forward to", _TEXT, "", _SENDING),
+        Setting("RetryInterval", "Retry Every", _DURATION, "30m", _SENDING),
+        Setting("RetryInterval2", "then Every", _DURATION, "2h", _SENDING),
+        Setting("RetryPeriod1", "After", _DURATION, "1d", _SENDING),
+        Setting("GiveUpAfter", "Keep Trying for", _DURATION, "5d", _SENDING),
+        Setting("WarnAfter", "Send Warnings After", _DURATION, "never", _SENDING),
+        Setting("InputChannels", "Channels", Number(), "100", _RECEIVING),
+        Setting("ListenerPorts", "listener", Ports(), ["25"], _RECEIVING),
+        Setting("MessageLimit", "Size", Size(), "unlimited", _RECEIVING),
+        Setting("RecipientLimit", "Recipients", Number(least=1), "1000", _RECEIVING),
+        Setting("ErrorLimit", "Errors", Number(least=1), "20", _RECEIVING),
+        Setting("CommandTimeout", "Command Timeout", _DURATION, "5m", _RECEIVING),
+        Setting("AdvertiseAUTH", "Advertise AUTH capability to", _WHOM, "everybody", _RECEIVING),
+        Setting("AdvertiseSecureSASL", "Advertise Secure SASL methods", _FLAG, "YES", "Security"),
+        Setting("AdvertiseNTLM", "Advertise NTLM AUTH", _WHOM, "nobody", _RECEIVING),
+        Setting("Advertise8BITMIME", "Advertise 8BITMIME", _FLAG, "YES", _RECEIVING),
+        Setting("VerifyReturnPath", "Verify HELO and Return-Path", _WHOM, "nobody", _RECEIVING),
+        Setting("ForceAUTH", "Force AUTH for", _WHOM, "nobody", _RECEIVING),
+        Setting(
+            "RelayToNonClients",
+            "Relay to non-Clients: If Received from",
+            Choice(("clients", "if received from clients"), _EVERYBODY),
+            "clients",
+            _RELAYING,
+        ),
+        Setting(
+            "RelayToClients",
+            "Relay to Clients",
+            Choice(
+                ("simple", "simple addresses", "to simple addresses"),
+                ("all", "any", "all addresses", "to all addresses"),
+                "no",
+            ),
+            "simple",
+            _RELAYING,
+        ),
+        Setting("RelayToBackup", "Relay to Hosts We Backup", _FLAG, "NO", _RELAYING),
+        Setting(
+            "AcceptWakeups",
+            "Accept Wakeups from",
+            Choice(_EVERYBODY, "clients"),
+            "everybody",
+            _RELAYING,
+        ),
+        Setting("HoldDomains", "Hold Mail for Domains", _STRINGS, [], _RELAYING),
+    )
+)
+
+PROTECTION = Table(
+    (
+        Setting("DetectClientsByName", "Detect Clients by DNS Name", _FLAG, "NO", _PROTECTION),
+        Setting("ClientNames", "Client Names", _STRINGS, [], _PROTECTION),
+        Setting(
+            "NonClientLogins",
+            "Non-Client IP Addresses",
+            Choice(
+                ("mobile", "Allow Mobile Users to Login"),
+                ("reject", "Reject all Logins from Non-Client IP Addresses"),
+            ),
+            "mobile",
+            f"{_PROTECTION}, Client-only Logins",
+        ),
+        Setting(
+            "ProcessAsClient",
+            "Process as a Client IP Address",
+            _FLAG,
+            "NO",
+            f"{_PROTECTION}, Relaying for Mobile Users",
+        ),
+        Setting(
+            "ProcessAsClientFor",
+            "Process as a Client IP Address for",
+            _DURATION,
+            "15m",
+            f"{_PROTECTION}, Relaying for Mobile Users",
+        ),
+        Setting(
+            "RememberClients",
+            "Remember up to",
+            Number(),
+            "100",
+            f"{_PROTECTION}, Relaying for Mobile Users",
+        ),
+    )
+)
+
+LOCAL = Table(
+    (
+        _log("Local Delivery Module, Configuring"),
+        Setting("Processes", "Processes", Number(most=1000), "1", "Local Delivery Module"),
+        Setting(
+            "KeepIfFull", "Keep if the Account is full", _DURATION, "1d", "Local Delivery Module"
+        ),
+        Setting(
+            "FullPercent", "Account is % full", Number(most=100), "100", "Local Delivery Module"
+        ),
+        Setting(
+            "KeepIfDisabled",
+            "Keep if Mail Service is disabled",
+            _DURATION,
+            "7d",
+            "Local Delivery Module",
+        ),
+        Setting("WarnAfter", "Send Warnings after", _DURATION, "never", "Local Delivery Module"),
+        Setting(
+            "EnvelopeRecipientsField",
+            "Envelope Recipients field",
+            _TEXT,
+            "X-Real-To",
+            "Local Delivery Module, Routing Settings",
+        ),
+        Setting(
+            "DirectMailbox",
+            "Direct Mailbox (mailbox#account)",
+            _FLAG,
+            "YES",
+            "Local Delivery Module, Routing Settings",
+        ),
+        Setting(
+            "AccountDetail",
+            "Account Detail (account+detail)",
+            Choice("Disabled", "Enabled", "Direct Mailbox"),
+            "Disabled",
+            "Local Delivery Module, Routing Settings",
+        ),
+    )
+)
+
+DNR = Table(
+    (
+        _log(_DNR),
+        Setting("ConcurrentRequests", "Concurrent Requests", Number(least=1), "10", _DNR),
+        Setting("InitialTimeout", "Initial Time-out", _DURATION, "5s", _DNR),
+        Setting("RetryLimit", "Retry Limit", Number(most=100), "5", _DNR),
+        Setting("Servers", "DNS Addresses", _STRINGS, [], _DNR),
+    )
+)
+
+QUEUE = Table(
+    (
+        _log("Message Transfer, Enqueueing", "3"),
+        Setting(
+            "ReportingDelay", "Reporting Delay", _DURATION, "30s", "Message Transfer, Dequeueing"
+        ),
+        Setting(
+            "FailureReturn",
+            "On Failure, Return",
+            Choice("headers by default", "body by default", "always headers", "always body"),
+            "headers by default",
+            "Message Transfer, Dequeueing",
+        ),
+        Setting(
+            "CopyFailuresTo", "Copy Failure Reports to", _TEXT, "", "Message Transfer, Dequeueing"
+        ),
+    )
+)
+
+ROUTER = Table(
+    (
+        _log("Router, Routing Table"),
+        Setting(
+            "AddToNonQualified",
+            "Add to Non-Qualified Domain Names",
+            _FLAG,
+            "NO",
+            "Router, Default Records",
+        ),
+        Setting("NonQualifiedSuffix", "Non-Qualified Suffix", _TEXT, "", "Router"),
+    )
+)
+
+SERVER = Table(
+    (
+        Setting("DomainName", "Main Domain Name", _TEXT, "", "System Administration"),
+        _log("System Administration, System Internals Log"),
+        Setting("CrashRecovery", "Crash Recovery", _FLAG, "YES", "System Administration"),
+        Setting(
+            "HideAccountUnknown",
+            "Hide Unknown Account messages",
+            _FLAG,
+            "YES",
+            "Security, Account Name Harvesting",
+        ),
+        Setting("AccountStatistics", "Account Statistics", _FLAG, "NO", "System Administration"),
+    )
+)
+
+LOGS = Table(
+    (
+        Setting("NewFileEvery", "Start New File every", _DURATION, "1d", "Server Logs"),
+        Setting("LargerThan", "or if Larger than", Size(), "unlimited", "Server Logs"),
+        Setting("DeleteOldFiles", "Delete Old Files in", _DURATION, "never", "Server Logs"),
+    )
+)
+
+_STRINGS_DOCUMENT = "System Administration, Customizing Server Prompts"
+
+STRINGS = Table(
+    Setting(keyword, keyword, _TEXT, text, _STRINGS_DOCUMENT)
+    for keyword, text in (
+        ("POPPrompt", "CommuniGate Pro POP3 Server ^0 ready"),
+        ("SMTPByeBye", "CommuniGate Pro SMTP closing connection"),
+        ("SMTPNoRelay", "we do not relay"),
+        ("SMTPNonInternet", "will leave the Internet"),
+        ("SMTPNormalPrompt", "^1 ESMTP CommuniGate Pro ^0"),
+    )
+)
+
+#: All modules. The two last ones are the server-wide defaults of domains and accounts.
+SETTINGS: Mapping[str, Table] = MappingProxyType(
+    {
+        "Server": SERVER,
+        "Router": ROUTER,
+        "Queue": QUEUE,
+        "SMTP": SMTP,
+        "LOCAL": LOCAL,
+        "LIST": Table((_log("LIST Module, Configuring the LIST module"),)),
+        "POP": Table(_listener("POP Module, Configuring the POP module", "110")),
+        "IMAP": Table(_listener("IMAP Module, Configuring the IMAP module", "143")),
+        "PWD": Table(_listener("PWD Module, Configuring the PWD module", "106")),
+        "DNR": DNR,
+        "TLS": Table((_log("Security, Using SSL/TLS Secure Connections"),)),
+        "Protection": PROTECTION,
+        "Logs": LOGS,
+        "Strings": STRINGS,
+        "DomainDefaults": DOMAIN_SETTINGS,
+        "AccountDefaults": ACCOUNT_SETTINGS,
+    }
+)
+
+#: Other names under which a module is known.
+MODULE_ALIASES: Mapping[str, str] = MappingProxyType({"main": "Server", "general": "Server"})
