@@ -37,7 +37,8 @@ _SECRETS = (
 #: CLI commands carry passwords as dictionary values or after the keyword PASSWORD.
 _VALUES = (
     re.compile(
-        r'(?P<keep>\b\w*Password\s*=\s*)(?P<secret>"(?:[^"\\]|\\.)*"|[^;}\s]+)', re.IGNORECASE
+        r'(?P<keep>\b(?!Use)\w*Password\s*=\s*)(?P<secret>"(?:[^"\\]|\\.)*"|[^;}\s]+)',
+        re.IGNORECASE,
     ),
     re.compile(
         r'(?P<keep>\bPASSWORD\s+(?:TO\s+)?)(?P<secret>"(?:[^"\\]|\\.)*"|[^\s=]+)(?=\s*$)',

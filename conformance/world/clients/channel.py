@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import ssl
 
 from conformance.world.clients.replies import ClientError
@@ -66,6 +67,33 @@ class _Stream(asyncio.Protocol):
         self.changed.set()
 
 
+async def connected_socket(
+    plan: Plan, *, source: str, host: str, port: int, seconds: float = REPLY_SECONDS
+) -> socket.socket:
+    """Connect from a documented address to a documented address and port.
+
+    Raises ConnectRefused, ReplyTimeout, or PlanError for a destination outside the plan.
+    """
+    address = plan.connect_address(host, port)
+    sock = plan.client_socket(source)
+    sock.setblocking(False)
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(sock, address)
+    except TimeoutError:
+        sock.close()
+        raise ReplyTimeout(f"{host} port {port} did not answer for {seconds:g} s") from None
+    except OSError as error:
+        sock.close()
+        raise ConnectRefused(
+            f"{host} port {port} takes no connection from {source}: {error.strerror}"
+        ) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 class ByteChannel:
     """One TCP connection, with or without TLS."""
 
@@ -82,24 +110,8 @@ class ByteChannel:
 
         Raises ConnectRefused, ReplyTimeout, or PlanError for a destination outside the plan.
         """
-        address = plan.connect_address(host, port)
+        sock = await connected_socket(plan, source=source, host=host, port=port, seconds=seconds)
         loop = asyncio.get_running_loop()
-        sock = plan.client_socket(source)
-        sock.setblocking(False)
-        try:
-            async with asyncio.timeout(seconds):
-                await loop.sock_connect(sock, address)
-        except TimeoutError:
-            sock.close()
-            raise ReplyTimeout(f"{host} port {port} did not answer for {seconds:g} s") from None
-        except OSError as error:
-            sock.close()
-            raise ConnectRefused(
-                f"{host} port {port} takes no connection from {source}: {error.strerror}"
-            ) from error
-        except BaseException:
-            sock.close()
-            raise
         transport, stream = await loop.create_connection(_Stream, sock=sock)
         return cls(transport, stream, seconds)
 

@@ -11,7 +11,7 @@ import asyncio
 import collections
 import re
 import ssl
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -35,7 +35,7 @@ class PeerSession(SMTP):
     # Class attributes of aiosmtpd: a peer takes lines of any length.
     line_length_limit = _LONGEST_LINE
     command_size_limit = _LONGEST_LINE
-    command_size_limits: ClassVar[dict[str, int]] = collections.defaultdict(lambda: _LONGEST_LINE)
+    command_size_limits = collections.defaultdict(lambda: _LONGEST_LINE)  # noqa: RUF012 - theirs
 
     def __init__(
         self,
