@@ -107,9 +107,12 @@ def test_membership_is_that_of_the_ranges_one_by_one(ranges: list[list[int]], ad
 
 @given(st.text())
 def test_any_text_is_a_list_or_an_error(text: str) -> None:
+    found: AddressList | AddressSyntaxError
     try:
-        listed = AddressList.parse(text)
+        found = AddressList.parse(text)
     except AddressSyntaxError as error:
-        assert error.line >= 1
+        found = error
+    if isinstance(found, AddressSyntaxError):
+        assert 1 <= found.line <= len(text) + 1
     else:
-        assert listed.text == text
+        assert found.text == text
