@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reference.kernel.protection import Protection, Standing, Visit
 from reference.kernel.routes import Route, RoutingError
 from reference.storage.account import Account
-from reference.storage.domains import Domains
+
+if TYPE_CHECKING:
+    from reference.storage.domains import Domains
 
 #: Access services by the protocol that asks; SMTP has no service that must be enabled for AUTH.
 SERVICES = {"POP": "POP", "IMAP": "IMAP", "PWD": "PWD"}
@@ -160,9 +161,17 @@ class Login:
     relay: bool = False
     """The account's Relay service is enabled."""
     visit: Visit | None = None
+    _open: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.account.open()
+        self._open = True
 
     def leave(self) -> None:
         """End the session: a temporary client address begins to expire. Harmless again."""
+        if self._open:
+            self._open = False
+            self.account.close()
         if self.visit is not None:
             self.visit.leave()
 
@@ -189,14 +198,14 @@ class Access:
         *,
         service: str,
         peer: Peer,
-        standing: Awaitable[Standing] | None = None,
+        standing: Standing | None = None,
     ) -> Login:
         """Check a login over ``service`` (``POP``, ``IMAP``, ``PWD``, ``SMTP``).
 
         ``standing`` is the client address's, if the session has looked it up already. Raises
         LoginRefused. The login must be left when the session ends.
         """
-        known = await (standing or self._protection.standing(peer.ip))
+        known = standing or await self._protection.standing(peer.ip)
         own = self._protection.is_own(peer.ip)
         if not (own or known.client) and self._clients_only():
             raise NotFromClient
@@ -209,7 +218,7 @@ class Access:
         relay = "Relay" in account.services
         login = Login(
             account=account,
-            label=f"{account.name}@{account.domain.name}",
+            label=account.address,
             mailbox=mailbox,
             real_to=route.address,
             relay=relay,

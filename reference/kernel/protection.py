@@ -23,7 +23,6 @@ from typing import Any, Protocol
 from reference.kernel.clock import Clock
 from reference.kernel.iplist import AddressList
 from reference.storage.files import encode, make_folder, read_text, replace_file
-from reference.transport.dnr import DNSFailure, NoData, NoSuchName
 
 
 class AddressTable(enum.Enum):
@@ -34,14 +33,14 @@ class AddressTable(enum.Enum):
     WHITE_HOLES = "WhiteHoleIPs"
 
 
-class Resolver(Protocol):
-    """What is asked of the Domain Name Resolver."""
+class Names(Protocol):
+    """What is asked of the Domain Name System; what cannot be had is an empty list."""
 
     def ptr(self, ip: str, /) -> Awaitable[list[str]]:
-        """Return the names of an address."""
+        """Return the names of an address, or none."""
 
     def a(self, name: str, /) -> Awaitable[list[str]]:
-        """Return the addresses of a name."""
+        """Return the addresses of a name, or none."""
 
 
 class SettingsReader(Protocol):
@@ -98,14 +97,14 @@ class Protection:
         *,
         folder: Path,
         settings: SettingsReader,
-        resolver: Resolver,
+        names: Names,
         clock: Clock,
         own_addresses: Collection[str] = (),
     ) -> None:
         """Read the lists from ``folder``; ``own_addresses`` are the server computer's own."""
         self._folder = folder
         self._settings = settings
-        self._resolver = resolver
+        self._names = names
         self._clock = clock
         self.own_addresses = frozenset(own_addresses)
         self._lists = {table: self._read(table) for table in AddressTable}
@@ -138,7 +137,7 @@ class Protection:
         return self._unnamed(ip)
 
     async def standing(self, ip: str) -> Standing:
-        """Return the standing of an address; asks the DNS twice at most and fails never.
+        """Return the standing of an address; asks the DNS twice at most.
 
         Guide 3.5.2, Protection, Specifying Client IP Domains: the PTR name must match one of the
         strings, and an A record of that name must lead back to the address.
@@ -147,13 +146,9 @@ class Protection:
         if known is not None:
             return known
         strings = NamePatterns(self._settings.get("Protection", "ClientNames"))
-        try:
-            name = next((name for name in await self._resolver.ptr(ip) if name in strings), None)
-            if name is not None and ip in await self._resolver.a(name):
-                return Standing.BY_NAME
-        except (NoSuchName, NoData, DNSFailure):
-            # A name that cannot be had makes no client; the address is what it is without it.
-            return self._unnamed(ip)
+        name = next((name for name in await self._names.ptr(ip) if name in strings), None)
+        if name is not None and ip in await self._names.a(name):
+            return Standing.BY_NAME
         return self._unnamed(ip)
 
     def _unnamed(self, ip: str) -> Standing:

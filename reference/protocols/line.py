@@ -46,11 +46,12 @@ class Reader(Protocol):
 
 
 @implementer(IPushProducer)
-class CommandProtocol(ByteProtocol):  # type: ignore[misc]  # Twisted is untyped
+class CommandProtocol(ByteProtocol):
     """One session: commands in, replies out, one command at a time."""
 
     #: Octets of a command line, without its end; a longer one is reported as too long.
     max_line = 4096
+    transport: Any  # any stream transport of Twisted
 
     def __init__(self, *, clock: Clock, work: Work) -> None:
         self.clock = clock
@@ -279,13 +280,13 @@ class CommandProtocol(ByteProtocol):  # type: ignore[misc]  # Twisted is untyped
         try:
             doing = call(*args)
         except Exception:  # noqa: BLE001 - every fault gets an answer
-            self._fail(Failure())
+            self._fail(Failure())  # type: ignore[no-untyped-call]
             return
         if doing is not None:
             self._busy = True
             Deferred.fromCoroutine(doing).addBoth(self._done)
 
-    def _done(self, result: None | Failure) -> None:
+    def _done(self, result: Failure | None) -> None:
         self._busy = False
         if isinstance(result, Failure):
             self._fail(result)
@@ -337,7 +338,7 @@ class CommandProtocol(ByteProtocol):  # type: ignore[misc]  # Twisted is untyped
             self.close()
 
 
-class SessionFactory(Factory):  # type: ignore[misc]  # Twisted is untyped
+class SessionFactory(Factory):
     """Opens a session for each connection, up to a number of channels.
 
     ``build`` makes a session; ``channels`` tells how many may be open (asked at each connection);
@@ -358,7 +359,7 @@ class SessionFactory(Factory):  # type: ignore[misc]  # Twisted is untyped
         self._refusal = refusal
         self.open: set[CommandProtocol] = set()
 
-    def buildProtocol(self, addr: IAddress) -> ByteProtocol:
+    def buildProtocol(self, addr: IAddress | None) -> ByteProtocol:
         """Open a session; called by Twisted."""
         if len(self.open) >= self._channels():
             return _Refusal(self._refusal)
@@ -368,7 +369,9 @@ class SessionFactory(Factory):  # type: ignore[misc]  # Twisted is untyped
         return session
 
 
-class _Refusal(ByteProtocol):  # type: ignore[misc]  # Twisted is untyped
+class _Refusal(ByteProtocol):
+    transport: Any
+
     def __init__(self, text: bytes) -> None:
         self._text = text
 

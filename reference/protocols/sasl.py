@@ -26,7 +26,7 @@ class SASLError(Exception):
     """A response that is not what the mechanism asks for, or a mechanism that is not known."""
 
 
-class Cancelled(SASLError):
+class Cancelled(SASLError):  # noqa: N818 - the client's wish, not a fault
     """The client has given up with ``*``."""
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class Fault(Exception):  # noqa: N818 - the reply says that it is an error
@@ -79,8 +80,7 @@ def parse_command(line: bytes) -> Command:
 def parse_mail(argument: str) -> Mail:
     """Read what follows MAIL. Raises Fault."""
     path, rest = _path(argument, "FROM", null=True)
-    values = _parameters(rest, _MAIL_PARAMETERS)
-    return Mail(path, **values)
+    return Mail(path, **_parameters(rest, _MAIL_PARAMETERS))
 
 
 def parse_rcpt(argument: str) -> Rcpt:
@@ -117,8 +117,8 @@ def _path(argument: str, keyword: str, *, null: bool) -> tuple[str, str]:
 
 def _parameters(
     rest: str, known: Mapping[str, tuple[str, Callable[[str], object]]]
-) -> dict[str, object]:
-    values: dict[str, object] = {}
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for word in rest.split():
         match = _PARAMETER.fullmatch(word)
         if match is None:
