@@ -1,8 +1,8 @@
 """Baselines: the failures of a server that are known, and the watch that they stay true.
 
-A baseline file is YAML, ``id: reason``. A scenario that it names is expected to fail: its failure is
-an *expected failure*, its success an *unexpected pass*. An entry that names no scenario is stale and
-fails the run, so a baseline can only shrink by being looked at.
+A baseline file is YAML, ``id: reason``. A scenario that it names is expected to fail: its failure
+is an *expected failure*, its success an *unexpected pass*. An entry that names no scenario is stale
+and fails the run, so a baseline can only shrink by being looked at.
 """
 
 from __future__ import annotations

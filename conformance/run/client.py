@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,7 @@ from conformance.run.messages import Broken, Done, EngineSettings, Held, Hold, R
 from conformance.run.outcome import CaseResult, Outcome
 from conformance.scenario.model import Scenario
 
+_ROOT = Path(__file__).parents[2]
 #: Seconds beyond the engine's own bound until it counts as hung.
 GRACE = 10.0
 #: Seconds that a fresh engine has to come up.
@@ -63,6 +65,8 @@ class EngineClient:
         if self._process is not None:
             return
         ours, theirs = socket.socketpair()
+        # The engine imports what this process imports, installed or not.
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the engine
         with theirs:
             self._process = subprocess.Popen(
@@ -71,6 +75,7 @@ class EngineClient:
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
+                env={**os.environ, "PYTHONPATH": path},
                 start_new_session=True,
             )
         self._connection = Connection(ours.detach())

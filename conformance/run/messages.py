@@ -22,7 +22,7 @@ class EngineSettings:
 
     target: TargetFile
     plan: str = "auto"
-    """``namespace``, ``loopback``, or ``auto``: the first that the target and the machine permit."""
+    """``namespace``, ``loopback``, or ``auto``: the first that target and machine permit."""
     strict: bool = False
     fixtures: Path = Path("fixtures")
     """The folder that holds ``messages/``."""

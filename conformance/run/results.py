@@ -1,8 +1,8 @@
 """Result files: what a run leaves behind, as ``result.json``; docs/results.md is its description.
 
-A :class:`RunResult` is a complete account: the target's facts, the plan, and for every case what the
-scenario claims, what became of it and what went over the wire. Reports and ``coverage`` read nothing
-else, so a result file can be kept, compared and shown years later.
+A :class:`RunResult` is a complete account: the target's facts, the plan, and for every case what
+the scenario claims, what became of it and what went over the wire. Reports and ``coverage`` read
+nothing else, so a result file can be kept, compared and shown years later.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import abc
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from conformance.scenario.model import Given, Scenario
@@ -27,6 +27,13 @@ class TargetError(Exception):
 
 class NotApplicable(Exception):  # noqa: N818 - an outcome, not a fault
     """The server cannot be put into what the scenario needs; the text is the reason."""
+
+
+class Holds(Protocol):
+    """Tells whether the world keeps the server waiting somewhere on purpose."""
+
+    def __call__(self, wait: str, count: int = 1) -> bool:
+        """Answer for a wait such as ``smtp:11.22.33.44:25`` that the server has ``count`` times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +57,14 @@ class Session(abc.ABC):
         """Put the server into the scenario's ``given``. Raises NotApplicable or TargetError."""
 
     @abc.abstractmethod
-    async def rest(self, held: Callable[[str], bool]) -> None:
+    async def rest(self, held: Holds) -> None:
         """Return when the server has nothing to do.
 
         ``held("smtp:11.22.33.44:25")`` and ``held("dns:MX company.com")`` tell whether the world
         keeps the server waiting there on purpose; such a wait does not keep the server from rest.
         """
 
-    async def advance(self, seconds: float, held: Callable[[str], bool]) -> None:
+    async def advance(self, seconds: float, held: Holds) -> None:
         """Let ``seconds`` pass for the server and return when it has come to rest."""
         raise NotApplicable("the server has no clock that the harness can move")
 
@@ -71,6 +78,11 @@ class Session(abc.ABC):
 
     def may_end(self) -> None:  # noqa: B027 - a hook
         """Learn that the scenario tells the server to end (``Shutdown``), so that it may."""
+
+    @property
+    def running(self) -> bool:
+        """False between the server's end (:meth:`halt`, :meth:`kill`) and its next start."""
+        return True
 
     def complaints(self) -> str:
         """Return what the server has said on its standard error so far, its last lines."""
@@ -96,6 +108,14 @@ class Session(abc.ABC):
     def base(self) -> Path:
         """The server's base directory, for steps that look at files (capability ``files``)."""
         raise NotApplicable("the target's files are not accessible")
+
+    def log_lines(self) -> list[str]:
+        """Return the lines of the server's log since its first start (capability ``log``)."""
+        raise NotApplicable("the target's log is not accessible")
+
+    def queue_files(self) -> list[Path]:
+        """Return the message files in the server's queue (capability ``files``)."""
+        raise NotApplicable("the target's queue is not accessible")
 
     def port(self, service: str) -> int:
         """The documented port of a service: smtp 25, pop 110, imap 143, pwd 106, …"""

@@ -1,7 +1,7 @@
-"""A server of the documents' own family while one scenario lasts: start, configuration, rest, end.
+"""A server of the documents' own family while one scenario lasts: start, configure, rest, end.
 
-A :class:`CLISession` is made by :class:`conformance.targets.cli.CLITarget` and knows the target only
-as what the target file says. Every complaint about the server's process carries its last words.
+A :class:`CLISession` is made by :class:`conformance.targets.cli.CLITarget` and knows that target
+only as what its file says. Every complaint about the server's process carries its last words.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from conformance.scenario.model import Given
-from conformance.targets.base import NotApplicable, Session, Surroundings, TargetError
+from conformance.targets.base import (
+    Holds,
+    NotApplicable,
+    Session,
+    Surroundings,
+    TargetError,
+)
 from conformance.targets.commands import Administrator
 from conformance.targets.configure import POSTMASTER, administrator_password, configuration
-from conformance.targets.control import Control, ControlLost, Holds
+from conformance.targets.control import Control, ControlLost
 from conformance.targets.dictionary import DictionaryError, parse
 from conformance.targets.file import TargetFile, fill
 from conformance.targets.labels import Keywords
@@ -34,6 +40,7 @@ class Described(Protocol):
     """What a session needs of its target."""
 
     file: TargetFile
+    capabilities: frozenset[str]
     keywords: Keywords
     warm: WarmProcess | None
 
@@ -205,9 +212,7 @@ class CLISession(Session):
         if self._control is not None:
             await self._alive(self._control.rest(held))
         else:
-            queue = self._target.file.files.queue
-            seconds = self._target.file.start.settle
-            await settle(self._moved, seconds, lambda: sorted(self._base.glob(queue)))
+            await settle(self._moved, self._target.file.start.settle, self.queue_files)
 
     async def advance(self, seconds: float, held: Holds) -> None:
         """Move the server's clock. Raises TargetError, NotApplicable."""
@@ -249,6 +254,11 @@ class CLISession(Session):
     def may_end(self) -> None:
         """Take the server's end for granted from now on."""
         self._may_end = True
+
+    @property
+    def running(self) -> bool:
+        """True while there is a server process."""
+        return self.process is not None and not self.process.status.done()
 
     def complaints(self) -> str:
         """Return the last lines of the server's standard error."""
@@ -303,6 +313,17 @@ class CLISession(Session):
     def base(self) -> Path:
         """The server's base directory."""
         return self._base
+
+    def log_lines(self) -> list[str]:
+        """Return the lines of all log files, in the order of the files' names."""
+        lines: list[str] = []
+        for path in sorted(self._base.glob(self._target.file.files.log)):
+            lines += path.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
+        return lines
+
+    def queue_files(self) -> list[Path]:
+        """Return the message files in the queue, sorted."""
+        return sorted(self._base.glob(self._target.file.files.queue))
 
     def port(self, service: str) -> int:
         """The documented port of a service of this server."""

@@ -1,0 +1,48 @@
+"""Steps that move the world on: ``wait``, ``rest``, the server's process, ``zone``, ``peer``."""
+
+from __future__ import annotations
+
+from conformance.run.scene import Scene
+from conformance.scenario.model import Step
+from conformance.scenario.steps import PeerStep, ProcessAction, ProcessStep, WaitStep, ZoneStep
+
+
+async def wait(scene: Scene, step: Step) -> None:
+    """Let time pass for the server. Raises TargetError, NotApplicable."""
+    value: WaitStep = step.value
+    await scene.world.settle()
+    await scene.session.advance(value.seconds, scene.world.held)
+    await scene.world.settle()
+    scene.transcript.remark(f"{value.seconds:g} seconds have passed")
+
+
+async def rest(scene: Scene, step: Step) -> None:
+    """Let the server come to rest. Raises TargetError."""
+    await scene.rest()
+
+
+async def process(scene: Scene, step: Step) -> None:
+    """Stop, start, restart or kill the server. Raises TargetError, NotApplicable."""
+    value: ProcessStep = step.value
+    action = value.action
+    if action in (ProcessAction.STOP, ProcessAction.RESTART):
+        await scene.session.halt()
+    elif action is ProcessAction.KILL:
+        await scene.session.kill()
+    scene.transcript.remark(f"server: {action.value}")
+    if action in (ProcessAction.START, ProcessAction.RESTART):
+        await scene.session.start_again()
+
+
+async def zone(scene: Scene, step: Step) -> None:
+    """Change DNS records. Raises ZoneError."""
+    value: ZoneStep = step.value
+    scene.world.update_zone(value.text)
+
+
+async def peer(scene: Scene, step: Step) -> None:
+    """Change how peers behave."""
+    value: PeerStep = step.value
+    for spec in value.peers:
+        scene.world.set_peer(spec)
+        scene.transcript.remark(f"{spec.name} behaves otherwise from now on")

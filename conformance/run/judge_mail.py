@@ -1,0 +1,100 @@
+"""Step ``mail``: a whole SMTP submission, accepted everywhere but where the step says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.run.scene import Mismatch, Scene
+from conformance.scenario.model import Step
+from conformance.scenario.steps import MailStep, Refusal
+from conformance.world.clients.line import ClientError, Reply
+from conformance.world.clients.submit import Credentials, Envelope, Submission, positive, submit
+
+_CLIENT = "client.example"
+
+
+async def judge_mail(scene: Scene, step: Step) -> None:
+    """Send the message as often as the step says. Raises Mismatch."""
+    value: MailStep = step.value
+    channel = f"mail from {value.source}"
+    for _ in range(value.repeat):
+        complaint, lost = await _send(scene, value, channel)
+        if complaint:
+            scene.transcript.mark_bad(channel)
+            raise Mismatch(complaint, lost=lost)
+
+
+async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[str, bool]:
+    """Send it once; return what is wrong, and whether the connection broke."""
+    credentials = None
+    if value.account:
+        password = value.password or scene.password(value.account)
+        credentials = Credentials(value.account, password)
+    try:
+        submission = await submit(
+            scene.plan,
+            scene.transcript,
+            source=value.source,
+            host=value.server or scene.server,
+            port=value.port or scene.session.port("smtp"),
+            envelope=Envelope(value.sender, value.to),
+            content=scene.message(value.file) if value.file else content(value),
+            helo=value.helo or _CLIENT,
+            credentials=credentials,
+            channel=channel,
+        )
+    except ClientError as error:
+        return str(error), True
+    complaint = next(_complaints(value, submission), "")
+    if submission.broken:
+        return complaint or submission.broken, True
+    return complaint, False
+
+
+def _complaints(value: MailStep, submission: Submission) -> Iterator[str]:
+    """Yield what did not go as expected, in the order of the session."""
+    refusals = {r.place: r for r in value.refused if r.place != "rcpt"}
+    by_recipient = {r.recipient: r for r in value.refused if r.place == "rcpt"}
+    yield from _phase("the connection", submission.greeting, refusals.get("connect"))
+    if submission.greeting is not None and positive(submission.greeting):
+        yield from _phase("EHLO and HELO", submission.helo, None)
+    if value.account:
+        yield from _phase(f"AUTH as {value.account}", submission.auth, refusals.get("auth"))
+    yield from _phase(f"MAIL FROM:<{value.sender}>", submission.mail, refusals.get("mail"))
+    for address, reply in submission.recipients:
+        yield from _phase(f"RCPT TO:<{address}>", reply, by_recipient.get(address))
+    if submission.data is not None and submission.data.code != "354":
+        yield from _phase("DATA", submission.data, refusals.get("data"))
+    elif "data" in refusals:
+        yield from _phase("DATA", submission.data, refusals["data"])
+    yield from _phase("the message", submission.message, refusals.get("message"))
+
+
+def _phase(what: str, reply: Reply | None, refusal: Refusal | None) -> Iterator[str]:
+    """Yield a complaint about one phase; a phase that was not reached is nobody's fault here."""
+    if reply is None:
+        if refusal is not None:
+            yield f"{what} was not reached, expected {refusal.reply.code}"
+    elif refusal is None:
+        if not positive(reply):
+            yield f"{what} got {reply}, expected to be accepted"
+    elif positive(reply) or not refusal.reply.matches(reply.code, reply.text):
+        text = refusal.reply.text
+        wanted = f"{refusal.reply.code} {text.text}" if text else refusal.reply.code
+        yield f"{what} got {reply}, expected {wanted}"
+
+
+def content(value: MailStep) -> bytes:
+    """Return the message that a step describes: its header fields, made up where it says none."""
+    fields = {
+        "From": f"<{value.sender}>" if value.sender else "<postmaster@elsewhere.example>",
+        "To": ", ".join(f"<{address}>" for address in value.to),
+        "Subject": value.subject or "a message",
+        "Date": "Thu, 01 Nov 2001 12:00:00 +0000",
+        "Message-ID": "<mailproof@client.example>",
+    }
+    given = {name.lower() for name in value.header}
+    lines = [f"{name}: {text}" for name, text in fields.items() if name.lower() not in given]
+    lines += [f"{name}: {text}" for name, text in value.header.items()]
+    body = value.body or "A message of a scenario.\n"
+    return ("\n".join(lines) + "\n\n" + body).encode()

@@ -1,0 +1,50 @@
+"""Which judge a step has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from conformance.run import (
+    judge_cli,
+    judge_course,
+    judge_delivery,
+    judge_dialogue,
+    judge_files,
+    judge_mail,
+    judge_relay,
+)
+from conformance.run.scene import Scene
+from conformance.scenario.model import Step
+
+Judge = Callable[[Scene, Step], Awaitable[None]]
+
+#: ``Step.kind`` → who does and judges it.
+JUDGES: Mapping[str, Judge] = {
+    "smtp": judge_dialogue.judge_dialogue,
+    "pop": judge_dialogue.judge_dialogue,
+    "imap": judge_dialogue.judge_dialogue,
+    "pwd": judge_dialogue.judge_dialogue,
+    "mail": judge_mail.judge_mail,
+    "route": judge_cli.judge_route,
+    "cli": judge_cli.judge_cli,
+    "delivered": judge_delivery.judge_delivered,
+    "not delivered": judge_delivery.judge_not_delivered,
+    "bounced": judge_delivery.judge_bounced,
+    "relayed": judge_relay.judge_relayed,
+    "not relayed": judge_relay.judge_not_relayed,
+    "dns asked": judge_relay.judge_dns_asked,
+    "dns not asked": judge_relay.judge_dns_asked,
+    "queued": judge_files.judge_queued,
+    "log": judge_files.judge_log,
+    "not log": judge_files.judge_log,
+    "file": judge_files.judge_file,
+    "write": judge_files.judge_write,
+    "wait": judge_course.wait,
+    "rest": judge_course.rest,
+    "stop": judge_course.process,
+    "start": judge_course.process,
+    "restart": judge_course.process,
+    "kill": judge_course.process,
+    "zone": judge_course.zone,
+    "peer": judge_course.peer,
+}
