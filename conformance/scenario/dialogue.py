@@ -40,7 +40,8 @@ class Expect:
 
     line: int
     code: str
-    """``250`` or ``2*``; POP ``+OK`` or ``-ERR``; IMAP ``a OK``, ``* OK``, ``+``; PWD ``200``."""
+    """``250`` or ``2*``; POP ``+OK`` or ``-ERR``; IMAP ``a OK``, ``* OK``, ``+``; PWD ``200``;
+    ``*`` is any reply."""
     pattern: Pattern | None = None
     """What the text of the first line after the code must match (for IMAP: of the last, tagged
     line); None: any text."""
@@ -114,8 +115,10 @@ class DialogueError(ValueError):
 
 
 def code_matches(expected: str, code: str) -> bool:
-    """Tell whether ``code`` is ``expected``, which may end in a star (``2*``, ``25*``)."""
+    """Tell whether ``code`` is ``expected``: itself, a class (``2*``, ``25*``), or ``*``: any."""
     expected, code = expected.upper(), code.upper()
+    if expected == "*":
+        return True
     if expected.endswith("*") and expected[:-1].isdigit():
         return code.startswith(expected[:-1])
     return code == expected

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from conformance.scenario.complaints import suggest
 from conformance.scenario.dialogue import (
@@ -44,7 +45,15 @@ _FINAL_DOT = re.compile(rb"(^|[\r\n])\.([\r\n]|$)")
 _QUIT = {"smtp": "QUIT", "pop": "QUIT", "pwd": "QUIT", "imap": "LOGOUT"}
 _TLS_COMMANDS = ("STARTTLS", "STLS")
 
-Mistakes = Iterator[tuple[int, str]]
+
+class Mistake(NamedTuple):
+    """What is wrong with a line of the file."""
+
+    line: int
+    text: str
+
+
+Mistakes = Iterator[Mistake]
 
 
 class Conversation:
@@ -85,9 +94,9 @@ class Conversation:
             if isinstance(event, Remark):
                 continue
             if self.ended:
-                yield (
+                yield Mistake(
                     event.line,
-                    (f"the connection ended in line {self.ended}; nothing can follow on it"),
+                    f"the connection ended in line {self.ended}; nothing can follow on it",
                 )
                 return
             yield from self._step(event)
@@ -112,18 +121,16 @@ class Conversation:
 
     def _send(self, event: Send) -> Mistakes:
         if not self._begun:
-            yield (
+            yield Mistake(
                 event.line,
-                (f"the server speaks first: begin with its greeting, {_GREETING[self.protocol]}"),
+                f"the server speaks first: begin with its greeting, {_GREETING[self.protocol]}",
             )
             self._owed, self._awaiting = 0, []
         elif self._answered == "QUIT":
-            yield (
+            yield Mistake(
                 event.line,
-                (
-                    f"the server has said good-bye in line {self._last_reply}; "
-                    "only --- close can follow"
-                ),
+                f"the server has said good-bye in line {self._last_reply}; "
+                "only --- close can follow",
             )
         yield from self._unbound(event.line, event.text)
         octets = unescape(substitute(event.text, _Anything())) + b"\r\n" * event.line_end
@@ -147,12 +154,14 @@ class Conversation:
         return "QUIT" if word == _QUIT[self.protocol] else word
 
     def _send_file(self, event: SendFile) -> Mistakes:
-        if self.protocol != "smtp":
-            yield event.line, "<<< sends the data of a message; only smtp dialogues have it"
+        if self.protocol not in ("smtp", "pop"):
+            yield Mistake(
+                event.line, "<<< sends a message with a final dot, as smtp and pop alone have it"
+            )
         elif not self._in_data and self._exact:
-            yield (
-                event.line,
-                ("<<< sends the data of a message; put C: DATA and S: 354 right before it"),
+            before = "C: DATA and S: 354" if self.protocol == "smtp" else "C: XTND XMIT and S: +OK"
+            yield Mistake(
+                event.line, f"<<< sends the data of a message; put {before} right before it"
             )
         self._in_data = self._fresh_reply = False
         self._awaiting.append(".")
@@ -163,21 +172,19 @@ class Conversation:
             return
         if self._answered not in _TLS_COMMANDS and self._exact:
             command = "STLS" if self.protocol == "pop" else "STARTTLS"
-            yield event.line, f"--- tls follows a positive reply to {command}"
+            yield Mistake(event.line, f"--- tls follows a positive reply to {command}")
         self._fresh_reply, self._answered = False, ""
 
     # What the server does.
 
     def _expect(self, event: Expect) -> Mistakes:
-        if not _CODES[self.protocol].fullmatch(event.code):
-            yield event.line, f"“{event.code}” cannot come: {_CODE_HELP[self.protocol]}"
-        elif self._owed <= 0 and not event.code.startswith(("421", "*")):
-            yield (
+        if event.code != "*" and not _CODES[self.protocol].fullmatch(event.code):
+            yield Mistake(event.line, f"“{event.code}” cannot come: {_CODE_HELP[self.protocol]}")
+        elif self._owed <= 0 and not event.code.startswith(("421", "* ")):
+            yield Mistake(
                 event.line,
-                (
-                    f"nothing was sent since the reply in line {self._last_reply}, "
-                    "so no reply can come; a multi-line reply is one S: line (S+ for its lines)"
-                ),
+                f"nothing was sent since the reply in line {self._last_reply}, "
+                "so no reply can come; a multi-line reply is one S: line (S+ for its lines)",
             )
         else:
             yield from self._impossible(event)
@@ -192,37 +199,43 @@ class Conversation:
         """Yield what is wrong with a code that the protocol has, but not here."""
         command = self._awaiting[0] if self._awaiting else ""
         if self._in_data and event.code.startswith("2"):
-            yield event.line, "the message has no end yet; put C: . before this line"
+            yield Mistake(event.line, "the message has no end yet; put C: . before this line")
         if self.protocol == "imap":
             tag = event.code.split()[0].upper()
             if tag not in ("*", "+") and tag not in self._tags and self._exact:
-                yield (
+                yield Mistake(
                     event.line,
-                    (
-                        f"no command with the tag “{event.code.split()[0]}” was sent; "
-                        "write the tag in the command too, as C: a NOOP"
-                    ),
+                    f"no command with the tag “{event.code.split()[0]}” was sent; "
+                    "write the tag in the command too, as C: a NOOP",
                 )
         elif self.protocol == "smtp" and self._exact:
             if event.code == "354" and command != "DATA":
-                yield event.line, "354 is the reply to DATA alone; send C: DATA before it"
+                yield Mistake(event.line, "354 is the reply to DATA alone; send C: DATA before it")
             elif command == "greeting" and event.code in ("250", "354"):
-                yield event.line, f"“{event.code}” is no greeting; write {_GREETING['smtp']}"
+                yield Mistake(
+                    event.line, f"“{event.code}” is no greeting; write {_GREETING['smtp']}"
+                )
 
     def _note_reply(self, event: Expect) -> None:
         command = self._awaiting.pop(0) if self._awaiting else ""
         good = event.code[:1] == "2" or event.code.upper().endswith("OK")
         self._answered = command if good and self._exact else ""
-        self._in_data = self.protocol == "smtp" and command == "DATA" and event.code[:1] == "3"
+        takes_message = (command == "DATA" and event.code[:1] == "3") or (
+            # XTND XMIT takes a message as DATA does.
+            self.protocol == "pop" and command == "XTND" and good
+        )
+        # A message that was sent before this reply is no longer told from commands.
+        self._in_data = takes_message and not self._awaiting
+        self._exact = self._exact and not (takes_message and self._awaiting)
         self._last_reply = event.line
         self._fresh_reply = True
 
     def _line(self, event: Line) -> Mistakes:
         mark = "S+" if event.present else "S-"
         if not self._last_reply:
-            yield event.line, f"{mark} looks at the last reply, and there is none yet"
+            yield Mistake(event.line, f"{mark} looks at the last reply, and there is none yet")
         elif not self._fresh_reply:
-            yield event.line, f"{mark} looks at a reply; put it right after the S: line"
+            yield Mistake(event.line, f"{mark} looks at a reply; put it right after the S: line")
         yield from self._unbound(event.line, event.pattern.text)
         if event.present:
             self._bound.update(event.pattern.groups())
@@ -232,12 +245,10 @@ class Conversation:
         for name in variables_in(text):
             if name not in self._bound and name not in own:
                 hint = suggest(name, self._bound)
-                yield (
+                yield Mistake(
                     line,
-                    (
-                        f"nothing binds ${name} before this line{hint or ''}; bind it with "
-                        f"/(?P<{name}>…)/ in an S: line, or write $$ for a dollar sign"
-                    ),
+                    f"nothing binds ${name} before this line{hint or ''}; bind it with "
+                    f"/(?P<{name}>…)/ in an S: line, or write $$ for a dollar sign",
                 )
 
 

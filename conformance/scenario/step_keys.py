@@ -100,7 +100,9 @@ MAIL = _record(
     Key("header", TEXT_MAP, "more header fields"),
     Key("body", TEXT, "the body"),
     Key("file", LINE, "a fixture of fixtures/messages/ in place of subject, header and body"),
-    Key("refused", Refusals(), "all, recipients, or a mapping recipient or place → reply"),
+    Key(
+        "refused", Refusals(), "all, recipients, or a mapping recipient → reply; at: place → reply"
+    ),
     Key("repeat", Number(1, 10_000), "how many times it is sent, a connection each"),
 )
 

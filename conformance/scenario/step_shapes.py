@@ -62,14 +62,15 @@ PATTERNS: Shape[tuple[Pattern, ...]] = Several(PATTERN)
 
 @dataclass(frozen=True)
 class Headers(Shape[tuple[HeaderCheck, ...]]):
-    """Header name → pattern or patterns; with ``names`` also a list of bare names."""
+    """Header name → pattern or patterns; with ``names`` also bare names, and lists of both."""
 
     names: bool = False
 
     def read(self, node: Node, complaints: Complaints) -> tuple[HeaderCheck, ...]:
-        if self.names and not isinstance(node, Fields):
-            names = Several(LINE).read(node, complaints)
-            return tuple(HeaderCheck(name) for name in names)
+        if self.names and isinstance(node, Items):
+            return tuple(check for item in node.items for check in self.read(item, complaints))
+        if self.names and isinstance(node, Text):
+            return (HeaderCheck(LINE.read(node, complaints)),)
         fields = MapOf(PATTERNS, "header fields").read(node, complaints)
         return tuple(
             HeaderCheck(n, pattern) for n, several in fields.items() for pattern in several
@@ -77,7 +78,10 @@ class Headers(Shape[tuple[HeaderCheck, ...]]):
 
     def schema(self) -> JSON:
         mapping: JSON = {"type": "object", "additionalProperties": PATTERNS.schema()}
-        return {"anyOf": [mapping, Several(LINE).schema()]} if self.names else mapping
+        if not self.names:
+            return mapping
+        one: JSON = {"anyOf": [mapping, LINE.schema()]}
+        return {"anyOf": [mapping, LINE.schema(), {"type": "array", "items": one}]}
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,11 @@ class Refusals(Shape[tuple[Refusal, ...]]):
             return tuple(Refusal("rcpt", name) for name in Several(LINE).read(node, complaints))
         refusals: list[Refusal] = []
         for key, value in node.pairs:
-            reply = REPLY.read(value, complaints)
-            if key.value in PLACES:
-                refusals.append(Refusal(key.value, reply=reply))
+            if key.value == "at":
+                places = MapOf(REPLY, "place", PLACES).read(value, complaints)
+                refusals += [Refusal(place, reply=reply) for place, reply in places.items()]
             else:
-                refusals.append(Refusal("rcpt", key.value, reply))
+                refusals.append(Refusal("rcpt", key.value, REPLY.read(value, complaints)))
         return tuple(refusals)
 
     def schema(self) -> JSON:
@@ -103,7 +107,7 @@ class Refusals(Shape[tuple[Refusal, ...]]):
                 Several(LINE).schema(),
                 {
                     "type": "object",
-                    "properties": dict.fromkeys(PLACES, reply),
+                    "properties": {"at": MapOf(REPLY, "place", PLACES).schema()},
                     "additionalProperties": reply,
                 },
             ]
