@@ -74,6 +74,10 @@ class Settings:
         """Return the explicitly set values of a module typed; see :meth:`Table.typed`."""
         return SETTINGS[module].typed(self._explicit[module])
 
+    def typed_effective(self, module: str) -> Mapping[str, Any]:
+        """Return all values of a module in force, typed."""
+        return self._typed[module]
+
     def update(self, module: str, changes: Mapping[str, Value]) -> None:
         """Set some values; the value ``default`` takes the explicit one away.
 
