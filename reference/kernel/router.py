@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from reference.kernel.address import (
-    MAX_LENGTH,
     Path,
     bare_ip,
     canonical_domain,
@@ -228,12 +227,10 @@ class _Walk:
         raise RoutingLoop(f"routing loop: no end after {MAX_ROUNDS} rounds")
 
     def _watch(self) -> None:
-        """Stop an address that goes in a circle or grows without end."""
+        """Stop an address that goes in a circle."""
         address = self._address
         if address in self._seen:
             raise RoutingLoop(f"routing loop: {address} leads back to itself")
-        if len(address.local) + len(address.domain) > MAX_LENGTH:
-            raise RoutingLoop("routing loop: the address becomes longer and longer")
         self._seen.add(address)
 
     def _main_domain(self) -> None:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from reference.kernel.address import (
+    MAX_LENGTH,
     AddressSyntaxError,
     canonical_domain,
     fold,
@@ -34,7 +35,7 @@ from reference.kernel.address import (
     parse,
 )
 from reference.kernel.first_match import NO_MATCH, FirstMatch
-from reference.kernel.routes import Address
+from reference.kernel.routes import Address, RoutingLoop
 
 __all__ = [
     "DEFAULT_RECORDS",
@@ -59,6 +60,8 @@ DEFAULT_RECORDS = (
 
 # Stands for the asterisk while addresses with one are parsed; a private-use symbol.
 _WILDCARD = "\ue000"
+
+_GROWS = "routing loop: the address becomes longer and longer"
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _PREFIX = re.compile(r"([A-Za-z]+)[ \t]*:[ \t]*")
@@ -159,9 +162,14 @@ class Match:
     star: str
 
     def apply(self) -> Address:
-        """Return the new address. Raises AddressSyntaxError if it is none."""
+        """Return the new address.
+
+        Raises AddressSyntaxError if it is none, RoutingLoop if it has grown beyond all measure.
+        """
         record = self.record
         target = record.target.replace("*", self.star)
+        if len(target) > MAX_LENGTH:
+            raise RoutingLoop(_GROWS)
         if record.alias:
             return parse(target)
         path = record.path and record.path.replace("*", self.star)
@@ -169,6 +177,8 @@ class Match:
             made = target if path is None else f"{path}@{target}"
             raise AddressSyntaxError(f"{made} is not a domain name", str(self.address), 1)
         local = self.address.local if path is None else f"{self.address.local}%{path}"
+        if len(local) + len(target) >= MAX_LENGTH:
+            raise RoutingLoop(_GROWS)
         return Address(local, target)
 
     @property
