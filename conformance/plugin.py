@@ -1,14 +1,15 @@
 """The pytest plugin's doorstep: options, and nothing else unless they are used.
 
 The plugin is loaded in every pytest session of an environment where mailproof is installed, so it
-must not disturb one that has nothing to do with mail: it collects nothing, imports nothing heavy and
-changes no exit status unless a target is named, with ``--mailproof-target`` or the ini option
+must not disturb one that has nothing to do with mail: it collects nothing, imports nothing heavy
+and changes no exit status unless a target is named, with ``--mailproof-target`` or the ini option
 ``mailproof_target``. The work is done by :mod:`conformance.run.session`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -54,6 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mailproof_target", "the target file of the server under test", default="")
     parser.addini("mailproof_plan", "the network plan", default="auto")
     parser.addini("mailproof_baseline", "the file of expected failures", default="")
+
+
+def loading_arguments() -> list[str]:
+    """Return what makes pytest load this plugin where the package is not installed."""
+    installed = any(point.value == __name__ for point in entry_points(group="pytest11"))
+    return [] if installed else ["-p", __name__]
 
 
 def target_path(config: pytest.Config) -> str:

@@ -9,7 +9,6 @@ because a namespace, once entered, is for ever, and because a scenario may break
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import sys

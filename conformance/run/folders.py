@@ -23,9 +23,11 @@ class ScratchFolder:
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or _parent()
         self._remove_abandoned(parent)
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fresh = Path(tempfile.mkdtemp(prefix="mailproof-new-", dir=parent))
+        self._lock = os.open(fresh / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # It gets the name under which abandoned folders are looked for when it is locked.
+        self.path = fresh.rename(parent / fresh.name.replace("mailproof-new-", _PREFIX))
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""

@@ -8,7 +8,6 @@ from the server computer's own address, which every server lets in.
 
 from __future__ import annotations
 
-import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -77,7 +76,7 @@ class CLITarget(Target):
             "name": self.name,
             "kind": self.file.kind,
             "file": str(self.file.path),
-            "command": shlex.join(self.file.start.command),
+            "command": " ".join(self.file.start.command),
             "warm": bool(self.file.warm),
             "clock": "clock" in self.capabilities,
             "capabilities": sorted(self.capabilities),
