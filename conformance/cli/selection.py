@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conformance.cli import paths
-from conformance.scenario.load import ScenarioErrors, load_tree
+from conformance.scenario.load import ScenarioError, load_tree
 from conformance.scenario.model import Scenario
 
 
@@ -19,7 +19,7 @@ def load_scenarios(folder: Path | None = None) -> list[Scenario]:
     """Load all scenarios. Raises SelectionError with every complaint about them."""
     try:
         return load_tree(folder or paths.scenarios())
-    except ScenarioErrors as errors:
+    except ScenarioError as errors:
         raise SelectionError(str(errors)) from None
 
 
