@@ -256,8 +256,8 @@ class Access:
         if "@" in name:
             return name
         if "%" in name:
-            local, _, domain = name.rpartition("%")
-            return f"{local}@{domain}"
+            local, _, domain_name = name.rpartition("%")
+            return f"{local}@{domain_name}"
         domain = self._domains.by_address(local_ip) or self._domains.main
         return f"{name}@{domain.name}"
 

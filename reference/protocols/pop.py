@@ -139,11 +139,11 @@ class POPSession(CommandProtocol):
         text = line.decode("utf-8", "surrogateescape")
         word, _, argument = text.partition(" ")
         verb = word.upper()
-        if self._talk:
-            shown = verb if verb in ("PASS", "AUTH", "APOP") else f"{text!r}"[1:-1]
-            self._office.log.write(4, self._tag, f"cmd: {shown}")
         verbs = BEFORE_LOGIN if self._login is None else AFTER_LOGIN
         act = ALWAYS.get(verb) or verbs.get(verb)
+        if self._talk:
+            shown = verb if verb in _SECRET else f"{verb} {argument}"
+            self._office.log.write(4, self._tag, f"cmd: {shown if act else 'not recognized'}")
         try:
             if act is None:
                 known = verb in BEFORE_LOGIN or verb in AFTER_LOGIN
@@ -500,6 +500,9 @@ def top(message: bytes, lines: int) -> bytes:
         end = found + 2
     return header + blank + body[:end]
 
+
+#: Commands whose parameters the log must not show.
+_SECRET = frozenset({"PASS", "AUTH", "APOP"})
 
 Act = Callable[[POPSession, str], Doing]
 

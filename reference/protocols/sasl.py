@@ -20,6 +20,8 @@ Conversation = Generator[bytes, bytes, Credentials]
 
 #: The mechanisms in the order in which they are advertised, the secure one first.
 MECHANISMS = ("CRAM-MD5", "LOGIN", "PLAIN")
+#: Those that send the password itself.
+CLEAR_TEXT = ("LOGIN", "PLAIN")
 
 
 class SASLError(Exception):

@@ -30,8 +30,9 @@ from reference.kernel.protection import Standing
 from reference.kernel.relay import Destination, Sender, Verdict, decide
 from reference.kernel.routes import Route, RoutingError, SpamTrap
 from reference.protocols.line import CommandProtocol, Doing
-from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
+from reference.protocols.sasl import Exchange, SASLError
 from reference.protocols.smtp_grammar import (
+    Command,
     Fault,
     Mail,
     Rcpt,
@@ -100,8 +101,7 @@ class SMTPSession(CommandProtocol):
             command = parse_command(line)
             act = VERBS.get(command.verb)
             if self._talk:
-                shown = command.verb if command.verb == "AUTH" else f"{line!r}"[2:-1]
-                self._server.log.write(4, self._tag, f"cmd: {shown}")
+                self._server.log.write(4, self._tag, f"cmd: {_shown(command, act is not None)}")
             if act is None:
                 raise Fault(500, "the command is not recognized")
             return act(self, command.argument)
@@ -158,7 +158,7 @@ class SMTPSession(CommandProtocol):
         if options.advertise_8bitmime:
             lines.append("8BITMIME")
         if options.advertise_auth.includes(client=self._client()):
-            lines.append(f"AUTH {' '.join(MECHANISMS)}")
+            lines.append(f"AUTH {' '.join(options.mechanisms)}")
         if self._server.tls is not None and not self._secure:
             lines.append("STARTTLS")
         self.send(replies(250, lines))
@@ -298,10 +298,10 @@ class SMTPSession(CommandProtocol):
         self._reset()
         if message is None:
             return None
-        draft = message.finish()
-        if isinstance(draft, Draft):
-            return self._commit(draft)
-        self._reply(*draft)
+        finished = message.finish()
+        if not isinstance(finished, tuple):
+            return self._commit(finished)
+        self._reply(*finished)
         return None
 
     async def _commit(self, draft: Draft) -> None:
@@ -452,6 +452,13 @@ class SMTPSession(CommandProtocol):
             self._server.log.write(3, self._tag, "too many errors")
             self.send(reply(421, f"{self._name()} too many errors, closing connection"))
             self.close()
+
+
+def _shown(command: Command, known: bool) -> str:
+    """Return a command as the log may show it: a stray line may be a password."""
+    if not known:
+        return "not recognized"
+    return command.verb if command.verb == "AUTH" else f"{command.verb} {command.argument}"
 
 
 #: What the receiver understands.

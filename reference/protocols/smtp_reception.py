@@ -22,6 +22,7 @@ from reference.kernel.protection import Protection
 from reference.kernel.relay import Destination, RelayOptions, ToClients
 from reference.kernel.routes import Address, Route, RoutingError
 from reference.kernel.work import Work
+from reference.protocols.sasl import CLEAR_TEXT, MECHANISMS
 from reference.protocols.smtp_replies import (
     BLACKLISTED,
     IN_BLACK_LIST,
@@ -95,6 +96,8 @@ class ReceiverOptions:
 
     relay: RelayOptions
     advertise_auth: Audience
+    mechanisms: tuple[str, ...]
+    """The SASL mechanisms that are advertised; the others work all the same."""
     force_auth: Audience
     advertise_8bitmime: bool
     message_limit: int
@@ -118,6 +121,7 @@ class ReceiverOptions:
                 to_backed_up=bool(get("RelayToBackup")),
             ),
             advertise_auth=Audience(_word(get("AdvertiseAUTH"))),
+            mechanisms=MECHANISMS if get("AdvertiseSecureSASL") else CLEAR_TEXT,
             force_auth=Audience(_word(get("ForceAUTH"))),
             advertise_8bitmime=bool(get("Advertise8BITMIME")),
             message_limit=int(get("MessageLimit")),
