@@ -81,9 +81,10 @@ class Lists:
         domain = self._domains.get(address.domain)
         if final or domain is None:
             return None
-        if address.local in domain.lists:
-            return Accept(f"{address.local}@{domain.name}", "")
-        name, dash, _ = address.local.rpartition("-admin")
+        local = address.local.lower()
+        if local in domain.lists:
+            return Accept(f"{local}@{domain.name}", "")
+        name, dash, _ = local.rpartition("-admin")
         if dash and name in domain.lists:
             return Rewrite(domain.lists[name], f"owner of {name}")
         return None
