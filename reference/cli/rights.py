@@ -25,7 +25,9 @@ __all__ = [
     "SETTINGS",
     "Authority",
     "UnknownRight",
+    "as_granted",
     "canonical",
+    "in_order",
 ]
 
 MASTER = "Master"
@@ -131,6 +133,20 @@ def canonical(names: Iterable[str], settings: Collection[str]) -> frozenset[str]
             raise UnknownRight(name)
         rights.add(right)
     return frozenset(rights)
+
+
+def as_granted(names: Iterable[str]) -> frozenset[str]:
+    """Return the rights of a file that somebody may have written by hand.
+
+    Known ones get the one spelling; the others stay, and have the effect of a setting's name.
+    """
+    return frozenset(_BY_SPELLING.get(_key(name), name) for name in names)
+
+
+def in_order(rights: Iterable[str]) -> list[str]:
+    """Return rights as they are listed: those with names first, then those of settings."""
+    granted = set(rights)
+    return [right for right in _SPELLINGS if right in granted] + sorted(granted - set(_SPELLINGS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

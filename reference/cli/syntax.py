@@ -265,6 +265,11 @@ def _single(word: str) -> _Node:
     return _Choice(name, tuple(kind.split("|")))
 
 
+def _ends_freely(nodes: tuple[_Node, ...]) -> bool:
+    last = nodes[-1] if nodes else None
+    return isinstance(last, _Rest) or (isinstance(last, _Group) and _ends_freely(last.nodes))
+
+
 class _Reading:
     """One attempt to fit a command line to a usage; the deepest failure is the one to report."""
 
@@ -274,7 +279,7 @@ class _Reading:
         self._deepest = -1
         self._expected: list[str] = []
         # Text up to the end of the line obeys no grammar of ours, so its tokens may be broken.
-        free = bool(nodes) and isinstance(nodes[-1], _Rest)
+        free = _ends_freely(nodes)
         self._tokens = self._loosely(at) if free else tokenize(line, at)
 
     def _loosely(self, at: int) -> list[Token]:
@@ -302,19 +307,22 @@ class _Reading:
         if not nodes:
             if at == len(self._tokens):
                 return found
-            return self._fail(at, "the end of the command")
+            self._fail(at, "the end of the command")
+            return None
         node, rest = nodes[0], nodes[1:]
         if isinstance(node, _Group):
             taken = self._fit(node.nodes + rest, at, dict(found))
             return taken if taken is not None else self._fit(rest, at, found)
         if at == len(self._tokens):
-            return self._fail(at, node.describe())
+            self._fail(at, node.describe())
+            return None
         token = self._tokens[at]
         if isinstance(node, _Rest):
             found[node.name] = self._line[token.column - 1 :].strip(_BLANKS)
             return found
         if not node.accepts(token):
-            return self._fail(at, node.describe())
+            self._fail(at, node.describe())
+            return None
         node.store(token, found)
         return self._fit(rest, at + 1, found)
 
