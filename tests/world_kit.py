@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from dnslib.dns import DNSRecord
 
@@ -16,6 +16,8 @@ from conformance.world.world import World
 
 SERVER = "10.0.0.1"
 STRANGER = "192.0.2.1"
+CLOSE = b"(close)"
+"""An answer of a LineServer: close the connection."""
 
 
 @contextlib.contextmanager
@@ -94,7 +96,6 @@ class LineServer:
         answers: Mapping[str, bytes | Sequence[bytes]],
         *,
         other: bytes = b"500 what?\r\n",
-        after_line: Callable[[str, asyncio.StreamWriter], None] | None = None,
     ) -> None:
         self.heard: list[str] = []
         self.sources: list[str] = []
@@ -104,7 +105,6 @@ class LineServer:
             for key, value in answers.items()
         }
         self._other = other
-        self._after_line = after_line
 
     @contextlib.asynccontextmanager
     async def listening(self, plan: LoopbackPlan, port: int) -> AsyncIterator[LineServer]:
@@ -121,23 +121,23 @@ class LineServer:
         writer.write(self._greeting)
         in_data = False
         with contextlib.suppress(ConnectionError):
-            while line := (await reader.readline()).decode().rstrip("\r\n") or not reader.at_eof():
-                text = line if isinstance(line, str) else ""
+            while line := await reader.readline():
+                text = line.decode("latin-1").rstrip("\r\n")
                 self.heard.append(text)
-                if in_data and text != ".":
-                    continue
-                in_data = text == "DATA"
-                self._answer(text, writer)
+                if not in_data or text == ".":
+                    in_data = self._answer(text, writer).startswith(b"354")
         writer.close()
 
-    def _answer(self, text: str, writer: asyncio.StreamWriter) -> None:
-        words = text.split(" ")
-        for key in (text, words[0]):
+    def _answer(self, text: str, writer: asyncio.StreamWriter) -> bytes:
+        for key in (text, text.split(" ")[0]):
             if key in self._answers:
                 answers = self._answers[key]
-                writer.write(answers.pop(0) if len(answers) > 1 else answers[0])
+                answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 break
         else:
-            writer.write(self._other)
-        if self._after_line is not None:
-            self._after_line(text, writer)
+            answer = self._other
+        if answer == CLOSE:
+            writer.close()
+        else:
+            writer.write(answer)
+        return answer

@@ -34,14 +34,16 @@ _SECRETS = (
         r"^(?P<keep>\s*(?:\S+\s+AUTHENTICATE|AUTH)\s+[\w-]+\s+)(?P<secret>.+)$", re.IGNORECASE
     ),
 )
-#: CLI commands carry passwords as dictionary values or after the keyword PASSWORD.
+#: CLI commands carry passwords as dictionary values or at their end.
 _VALUES = (
     re.compile(
         r'(?P<keep>\b(?!Use)\w*Password\s*=\s*)(?P<secret>"(?:[^"\\]|\\.)*"|[^;}\s]+)',
         re.IGNORECASE,
     ),
+    # Guide 3.5.2, Command Line Interface, Account Administration.
     re.compile(
-        r'(?P<keep>\bPASSWORD\s+(?:TO\s+)?)(?P<secret>"(?:[^"\\]|\\.)*"|[^\s=]+)(?=\s*$)',
+        r"(?P<keep>^\s*(?:Set|Verify)AccountPassword\b.*\s(?:TO|PASSWORD)\s+)"
+        r'(?P<secret>"(?:[^"\\]|\\.)*"|\S+)(?=\s*$)',
         re.IGNORECASE,
     ),
 )

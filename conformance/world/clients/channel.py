@@ -129,12 +129,12 @@ class ByteChannel:
     async def read(self, awaited: str) -> bytes:
         """Return what arrived, at least one octet. Raises ReplyTimeout and ConnectionClosed.
 
-        ``awaited`` names what is expected, for the error text.
+        ``awaited`` names what is expected, as ``reply``, for the error text.
         """
         stream = self._stream
         while not stream.received:
             if stream.closed:
-                raise ConnectionClosed(f"the server closed the connection instead of {awaited}")
+                raise ConnectionClosed(f"the server closed the connection instead of a {awaited}")
             await self._change(f"no {awaited} for {self._seconds:g} s")
         octets = bytes(stream.received)
         stream.received.clear()

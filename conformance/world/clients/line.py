@@ -105,7 +105,7 @@ class LineClient:
         stream = self._open()
         try:
             while (reply := self._reader.next_reply()) is None:
-                self._reader.feed(await stream.read("a reply"))
+                self._reader.feed(await stream.read("reply"))
         except ClientError as error:
             for line in self._reader.unread.splitlines():
                 self._transcript.add(self.channel, HEARD, printable(line))
