@@ -27,11 +27,13 @@ class Entry:
 
 
 class Result(enum.Enum):
-    """What became of a recipient; the values are the words of RFC 3464, Action."""
+    """What became of a recipient; where reported, by RFC 3464's word."""
 
     DELIVERED = "delivered"
     RELAYED = "relayed"
     """Handed to a host that makes no reports of its own."""
+    PASSED = "passed on"
+    """Handed to a host that makes the reports itself; never reported here."""
     FAILED = "failed"
     DELAYED = "delayed"
     """Not delivered yet; the module goes on trying. Only said when a warning is due."""

@@ -125,7 +125,7 @@ class Dequeuer:
         return entry
 
     def _owed(self, message: QueuedMessage, index: int, outcome: Outcome) -> bool:
-        if not message.envelope.return_path:
+        if not message.envelope.return_path or outcome.result is Result.PASSED:
             return False
         if outcome.result is Result.DELAYED and message.warned[index]:
             return False

@@ -1,0 +1,142 @@
+"""One outgoing SMTP connection: lines out, replies in. The dialogue itself is elsewhere.
+
+Octets go through as they are; :mod:`reference.transport.smtp_session` says which.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from reference.transport.smtp_reply import Reply, ReplyReader, ReplySyntaxError
+
+#: Replies that a server may send without having been asked.
+MAX_UNASKED = 8
+
+
+class Disconnected(Exception):  # noqa: N818 - it is what happened
+    """The connection is gone, or what came over it is no SMTP."""
+
+
+@implementer(IPushProducer)
+class SMTPClient(Protocol):
+    """The client's end of a connection.
+
+    ``trace`` is told each line, as ``> MAIL FROM:<a@b>`` or ``< 250 ok``.
+    """
+
+    transport: Any  # a stream transport of Twisted
+
+    def __init__(self, trace: Callable[[str], None]) -> None:
+        self._trace = trace
+        self._reader = ReplyReader()
+        self._replies: deque[Reply] = deque()
+        self._asking: Deferred[Reply] | None = None
+        self._resuming: Deferred[None] | None = None
+        self._paused = False
+        self._gone: Disconnected | None = None
+
+    def connectionMade(self) -> None:
+        """Ask the transport to tell when it has enough to send."""
+        if self.transport is not None:
+            self.transport.registerProducer(self, True)
+
+    def reply(self) -> Deferred[Reply]:
+        """Return the next reply; fails with :class:`Disconnected`."""
+        if self._replies:
+            return succeed(self._replies.popleft())
+        if self._gone is not None:
+            return fail(self._gone)
+        self._asking = Deferred(lambda _: self._forget())
+        return self._asking
+
+    def line(self, text: str) -> None:
+        """Send a line."""
+        self._trace(f"> {text}")
+        self.octets(text.encode("utf-8", "surrogateescape") + b"\r\n")
+
+    def octets(self, octets: bytes) -> None:
+        """Send octets."""
+        if self.transport is not None and self._gone is None:
+            self.transport.write(octets)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether to await :meth:`ready` before sending more."""
+        return self._paused and self._gone is None
+
+    def ready(self) -> Deferred[None]:
+        """Return a Deferred that fires when the transport takes more, or is gone."""
+        if not self.full:
+            return succeed(None)
+        self._resuming = Deferred()
+        return self._resuming
+
+    def close(self) -> None:
+        """Close the connection when all is sent."""
+        if self.transport is not None:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def dataReceived(self, octets: bytes) -> None:
+        """Take octets from the server."""
+        try:
+            replies = self._reader.feed(octets)
+        except ReplySyntaxError as error:
+            self._lose(str(error))
+            self.abort()
+            return
+        for reply in replies:
+            self._trace(f"< {reply}")
+            asking, self._asking = self._asking, None
+            if asking is not None:
+                asking.callback(reply)
+            else:
+                self._replies.append(reply)
+        if len(self._replies) > MAX_UNASKED:
+            self._lose("the server talks without being asked")
+            self.abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Whoever awaits something is told."""
+        self._lose(f"the connection was lost: {reason.getErrorMessage()}")
+
+    def pauseProducing(self) -> None:
+        """Stop sending for now."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """Go on sending."""
+        self._paused = False
+        self._wake()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; connectionLost says so, too."""
+
+    def _wake(self) -> None:
+        resuming, self._resuming = self._resuming, None
+        if resuming is not None:
+            resuming.callback(None)
+
+    def _forget(self) -> None:
+        self._asking = None
+
+    def _lose(self, why: str) -> None:
+        if self._gone is None:
+            self._gone = Disconnected(why)
+        self._wake()
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.errback(self._gone)
