@@ -72,7 +72,7 @@ class Rewrite:
     address: str
     rule: str
     relay: bool = False
-    """Set the relay marker if the new address is simple, as a Forwarder does."""
+    """Set the relay marker, as a Forwarder does, unless the asked address holds further routes."""
 
 
 class RoutingError(Exception):
