@@ -8,24 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock as TwistedClock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from reference.formats.values import UNLIMITED
-from reference.kernel.access import Credentials, Login, LoginRefused, Peer, WrongPassword
+from reference.kernel.access import Access, ClearText, Credentials, Login, LoginRefused, Peer, WrongPassword
 from reference.kernel.address import parse_path
-from reference.kernel.protection import Protection, Standing
+from reference.kernel.protection import AddressTable, Protection, Standing
 from reference.kernel.routes import Address, Route, RoutingError, UnknownAccount
 from reference.kernel.work import Work
 from reference.protocols.line import CommandProtocol
+from reference.protocols.pop import POPSession, PostOffice
+from reference.protocols.pop_xmit import Submitter
 from reference.protocols.smtp_receive import SMTPSession
 from reference.protocols.smtp_reception import Reception
 from reference.protocols.smtp_replies import ServerStrings
 from reference.queue.envelope import Envelope
 from reference.queue.queue import QueueError
+from reference.storage.domains import Domains
+from reference.storage.settings import Settings
 from reference.transport.dnr import DNSError, NoSuchName
 from reference.transport.names import QuietNames
 
@@ -117,7 +121,7 @@ class FakeSettings:
 
 
 class FakeRouter:
-    """Routes by a mapping; what is not in it goes to SMTP, or is unknown in ``mycompany.com``."""
+    """Routes by a mapping; what is not in it goes to SMTP, or is unknown in a local domain."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Route | RoutingError] = {}
@@ -135,7 +139,7 @@ class FakeRouter:
         if found is not None:
             return found
         host = path.address.domain
-        if host in ("", "mycompany.com", "blacklisted"):
+        if host in ("", "mycompany.com", "company.com", "blacklisted"):
             raise UnknownAccount("unknown user account", str(address))
         return Route("SMTP", host, str(address), path.address, simple=path.simple)
 
@@ -320,6 +324,62 @@ def codes(text: str) -> list[int]:
     return [int(line[:3]) for line in text.splitlines() if line[3:4] != "-"]
 
 
+class AccessWorld:
+    """A server with company.com, client1.com, and the account john in both."""
+
+    def __init__(self, base: Path) -> None:
+        self.clock = FakeClock()
+        self.settings = Settings(base)
+        self.settings.update("Server", {"DomainName": "company.com", "HideAccountUnknown": "NO"})
+        self.domains = Domains(base=base, settings=self.settings, clock=self.clock)
+        self.domains.create("client1.com")
+        self.router = FakeRouter()
+        for domain in (self.domains.main, self.domains.get("client1.com")):
+            assert domain is not None
+            account = domain.create_account("john")
+            account.set_password(f"secret of {domain.name}")
+            self.router.local(f"john@{domain.name}", account.label)
+        self.john = self.domains.main.accounts["john"]
+        self.names = FakeNames()
+        self.protection = Protection(
+            folder=base / "Settings",
+            settings=self.settings,
+            names=QuietNames(self.names),
+            clock=self.clock,
+            own_addresses=[SERVER_IP],
+        )
+        self.protection.replace(AddressTable.CLIENTS, CLIENT)
+        self.access = Access(
+            router=self.router,
+            domains=self.domains,
+            settings=self.settings,
+            protection=self.protection,
+        )
+
+    def login(
+        self,
+        name: str | Credentials = "john",
+        password: str = "secret of company.com",
+        *,
+        service: str = "POP",
+        ip: str = STRANGER,
+        local_ip: str = SERVER_IP,
+        secure: bool = False,
+        standing: Standing | None = None,
+    ) -> Login:
+        credentials = ClearText(name=name, password=password) if isinstance(name, str) else name
+        peer = Peer(ip=ip, local_ip=local_ip, secure=secure)
+        found: list[object] = []
+        Deferred.fromCoroutine(
+            self.access.login(credentials, service=service, peer=peer, standing=standing)
+        ).addCallbacks(found.append, lambda failure: found.append(failure.value))
+        (result,) = found
+        if isinstance(result, BaseException):
+            raise result
+        assert isinstance(result, Login)
+        return result
+
+
 class SMTPWorld:
     """An SMTP receiver with stand-ins around it."""
 
@@ -374,3 +434,56 @@ class SMTPWorld:
         """Connect."""
         self.sessions += 1
         return Wire(SMTPSession(reception=self.reception, number=self.sessions), ip, to)
+
+
+class NoThreads:
+    """Runs at once what else runs in a thread."""
+
+    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+        return maybeDeferred(call)
+
+
+class PopWorld(AccessWorld):
+    """A POP server with the account john and stand-ins around it."""
+
+    def __init__(self, base: Path, *, tls: object | None = None) -> None:
+        super().__init__(base)
+        self.work = Work()
+        self.log = FakeLog()
+        self.queue = FakeQueue()
+        queue: Any = self.queue
+        self.inbox = self.john.mailbox()
+        self.office = PostOffice(
+            access=self.access,
+            submitter=Submitter(
+                queue=queue, router=self.router, clock=self.clock, host=lambda: "company.com"
+            ),
+            settings=self.settings,
+            strings=ServerStrings(
+                settings=self.settings, version="1.0", name=lambda: "company.com"
+            ),
+            name=lambda ip: "company.com",
+            threads=NoThreads(),
+            clock=self.clock,
+            work=self.work,
+            log=self.log,
+            tls=tls,
+        )
+        self.sessions = 0
+
+    def store(self, *messages: bytes) -> None:
+        """Store messages in john's INBOX."""
+        for message in messages:
+            self.inbox.append([message], return_path="a@b.example", time=START)
+
+    def dial(self, ip: str = STRANGER) -> Wire:
+        """Connect."""
+        self.sessions += 1
+        return Wire(POPSession(office=self.office, number=self.sessions), ip)
+
+    def open(self, name: str = "john", password: str = "secret of company.com") -> Wire:
+        """Connect and log in."""
+        wire = self.dial()
+        wire.heard()
+        assert wire.say(f"USER {name}", f"PASS {password}").startswith("+OK, send pass\r\n+OK ")
+        return wire
