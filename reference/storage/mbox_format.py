@@ -171,31 +171,29 @@ def encode_message(chunks: Iterable[bytes]) -> Iterator[bytes]:
     The message begins after the line end of its From-line, so that an empty line at its very start
     counts, too. CR LF may be split between chunks.
     """
-    # ``held`` is what may still change with the next chunk: as much as an empty line and "From"
-    # minus one octet, and a CR. The first LF is the From-line's own.
+    # ``held`` is as much as an empty line and "From" may already have begun, minus one octet; the
+    # first LF is the From-line's own. A CR at the end of a chunk may be half a line end.
     held = b"\n"
     own = 1
+    carriage = b""
     last = b""
     for chunk in chunks:
-        octets = held + chunk
-        carriage = octets.endswith(b"\r")
-        octets = _escape(octets[:-1] if carriage else octets)
+        piece = carriage + chunk
+        carriage = b"\r" if piece.endswith(b"\r") else b""
+        piece = piece.removesuffix(carriage).replace(b"\r\n", b"\n")
+        octets = (held + piece).replace(b"\n\nFrom", b"\n\n>From")
         keep = max(0, len(octets) - 5)
-        ready, held = octets[:keep], octets[keep:] + (b"\r" if carriage else b"")
+        ready, held = octets[:keep], octets[keep:]
         if ready:
             last = ready[-1:]
             yield ready[own:]
             own = 0
-    rest = held[own:]
+    rest = held[own:] + carriage
     if rest:
         last = rest[-1:]
         yield rest
     if last != b"\n":
         yield b"\n"
-
-
-def _escape(octets: bytes) -> bytes:
-    return octets.replace(b"\r\n", b"\n").replace(b"\n\nFrom", b"\n\n>From")
 
 
 def decode_message(stored: bytes) -> bytes:
