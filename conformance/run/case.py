@@ -151,6 +151,7 @@ class CaseRun:
             transcript=self._transcript,
             fixtures=self._settings.fixtures,
             strict=self._settings.strict,
+            patience=self._settings.patience,
         )
 
     async def _play(self) -> None:

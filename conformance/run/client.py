@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -114,7 +115,16 @@ class EngineClient:
         held: Held = self._ask(Hold(scenario), self.settings.bound + GRACE)
         if held.problem:
             raise EngineError(held.problem)
-        return held
+        return replace(held, enter=self._enter())
+
+    def _enter(self) -> tuple[str, ...]:
+        """Return the words that make a command run inside the engine's namespaces."""
+        if self._process is None or self.ready().plan != "namespace":
+            return ()
+        pid = self._process.pid
+        other_user = _user_namespace(str(pid)) != _user_namespace("self")
+        user = ("--user", "--preserve-credentials") if other_user else ()
+        return ("nsenter", "--target", str(pid), *user, "--net")
 
     def release(self) -> None:
         """Tear down what :meth:`hold` built. Raises EngineError."""
@@ -191,3 +201,7 @@ class EngineClient:
         if self._errors is not None:
             self._errors.close()
         self._connection = self._process = self._errors = self._ready = None
+
+
+def _user_namespace(process: str) -> str:
+    return str(Path(f"/proc/{process}/ns/user").readlink())

@@ -33,6 +33,7 @@ async def look(scene: Scene, login: str, password: str = "") -> list[Mail]:
             port=scene.session.port("pop"),
             user=login,
             password=password or scene.password(login),
+            seconds=scene.patience,
         )
     except ClientError as error:
         raise Mismatch(f"the INBOX of {login} cannot be read: {error}", lost=True) from None

@@ -40,7 +40,11 @@ async def _client(scene: Scene, step: Step, value: DialogueStep) -> LineClient:
         return scene.connections[key]
     channel = key if value.connection else f"{value.protocol} from {value.source}"
     client = LineClient(
-        scene.plan, scene.transcript, dialect=Dialect(value.protocol), channel=channel
+        scene.plan,
+        scene.transcript,
+        dialect=Dialect(value.protocol),
+        channel=channel,
+        seconds=scene.patience,
     )
     if value.connection:
         scene.connections[key] = client

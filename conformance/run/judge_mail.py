@@ -42,6 +42,7 @@ async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[str, bool]
             helo=value.helo or _CLIENT,
             credentials=credentials,
             channel=channel,
+            seconds=scene.patience,
         )
     except ClientError as error:
         return str(error), True

@@ -28,6 +28,8 @@ class EngineSettings:
     """The folder that holds ``messages/``."""
     bound: float = 30.0
     """Seconds of real time that one scenario may take."""
+    patience: float = 5.0
+    """Seconds of real time that a client waits for a reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Scene:
     transcript: Transcript
     fixtures: Path
     strict: bool = False
+    patience: float = 5.0
+    """Seconds of real time that a client waits for a reply."""
     variables: dict[str, str] = field(default_factory=dict)
     """What named groups have bound."""
     connections: dict[str, LineClient] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -123,7 +124,7 @@ class CLISession(Session):
         environment = self._target.environment(self._values)
         warm = self._target.warm
         if warm is not None:
-            arguments = after_module(words)
+            arguments = arguments_of(words)
             return await warm.fork(arguments, environment=environment, folder=self._folder)
         process, _ = await spawn(
             words,
@@ -330,9 +331,8 @@ class CLISession(Session):
         return self._target.file.ports[service]
 
 
-def after_module(words: list[str]) -> list[str]:
-    """Return the start command's arguments: what follows the program, or ``-m module``."""
-    for index, word in enumerate(words):
-        if word == "-m":
-            return words[index + 2 :]
-    return words[1:]
+def arguments_of(words: list[str]) -> list[str]:
+    """Return the start command's arguments: what follows the program, script or ``-m module``."""
+    if words[1:2] == ["-m"]:
+        return words[3:]
+    return words[2:] if words[0] == sys.executable else words[1:]
