@@ -83,6 +83,8 @@ def _complaint(command: CliCommand, code: int, text: str) -> str:
         return f"got {code} {text}, expected success"
     if command.gives is not None and (different := _difference(command.gives, text)):
         return different
+    if command.shape and (different := _misshapen(command.shape, text)):
+        return different
     for pattern in command.contains:
         if not pattern.found_in(text):
             return f"the answer has nothing that is {pattern.describe()}: {text}"
@@ -90,6 +92,15 @@ def _complaint(command: CliCommand, code: int, text: str) -> str:
         if pattern.found_in(text):
             return f"the answer has something that is {pattern.describe()}: {text}"
     return ""
+
+
+def _misshapen(shape: str, text: str) -> str:
+    try:
+        found = parse(text)
+    except DictionaryError as error:
+        return f"the answer is not data: {text!r}: {error}"
+    kind = {dict: "dictionary", list: "array"}.get(type(found), "string")
+    return "" if kind == shape else f"gives {dump(found)}, expected data of the kind {shape}"
 
 
 def _difference(expected_text: str, text: str) -> str:

@@ -33,13 +33,14 @@ def check_addresses(
 ) -> None:
     """Complain about collisions of addresses. ``place`` is where ``given`` stands."""
     _check_roles(given, place, complaints)
-    uses: dict[IPv4Address, str] = {IPv4Address(DNS_ADDRESS): "the world's DNS"}
+    uses: dict[IPv4Address, str] = {}
     ranges: dict[tuple[IPv4Address, IPv4Address], None] = {}
     _collect(given, "given", uses, ranges)
     for step in steps:
         _collect(step.value, f"line {step.position.line}", uses, ranges)
     servers = {IPv4Address(address) for address in given.addresses if _quad(address)}
-    _check_collisions(uses, servers, place, complaints)
+    dns = {IPv4Address(DNS_ADDRESS): "the world's DNS"}
+    _check_collisions(dns | uses, servers, place, complaints)
     for low, high in ranges:
         _check_range(low, high, uses, place, complaints)
 

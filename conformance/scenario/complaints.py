@@ -90,7 +90,9 @@ class Complaints:
 def suggest(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
     """Return “; did you mean X?” when a known word resembles ``word``, else ``otherwise``."""
     spellings = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), spellings, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(
+        word.lower(), spellings, n=1, cutoff=0.6 if len(word) > 3 else 0.5
+    )
     return f"; did you mean “{spellings[close[0]]}”?" if close else otherwise
 
 

@@ -174,7 +174,7 @@ def parse_line(text: str, line: int, protocol: str) -> Event | None:
         return Send(line, rest[1:], line_end=mark == "C:")
     rest = rest.strip()
     if mark == "S:":
-        return _expect(rest, line, protocol)
+        return _expect(rest, line, protocol, stripped)
     if not rest:
         raise DialogueError(f"{mark} needs a pattern: which line the last reply has, or has not")
     return Line(line, _pattern(rest, stripped), present=mark == "S+")
@@ -193,7 +193,7 @@ def _special(stripped: str, line: int) -> Event:
     return _ACTS[word](line)
 
 
-def _expect(rest: str, line: int, protocol: str) -> Expect:
+def _expect(rest: str, line: int, protocol: str, within: str) -> Expect:
     if not rest:
         example = {"pop": "+OK", "imap": "a OK"}.get(protocol, "250")
         raise DialogueError(f"S: needs the reply’s code; write, for example, S: {example}")
@@ -205,7 +205,7 @@ def _expect(rest: str, line: int, protocol: str) -> Expect:
         return Expect(line, code)
     only = text.startswith("~ ")
     text = text[2:].strip() if only else text
-    return Expect(line, code, _pattern(text, rest), text_only=only)
+    return Expect(line, code, _pattern(text, within), text_only=only)
 
 
 def _pattern(text: str, within: str) -> Pattern:
@@ -213,7 +213,7 @@ def _pattern(text: str, within: str) -> Pattern:
         return Pattern.parse(text)
     except PatternError as error:
         raise DialogueError(
-            f"{error}; write a glob, or mend what stands between the slashes", within.find(text)
+            f"{error}; write a glob, or mend what stands between the slashes", within.rfind(text)
         ) from None
 
 

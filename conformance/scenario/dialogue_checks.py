@@ -180,6 +180,8 @@ class Conversation:
     def _expect(self, event: Expect) -> Mistakes:
         if event.code != "*" and not _CODES[self.protocol].fullmatch(event.code):
             yield Mistake(event.line, f"“{event.code}” cannot come: {_CODE_HELP[self.protocol]}")
+        elif self._in_data and event.code.startswith("2"):
+            yield Mistake(event.line, "the message has no end yet; put C: . before this line")
         elif self._owed <= 0 and not event.code.startswith(("421", "* ")):
             yield Mistake(
                 event.line,
@@ -198,8 +200,6 @@ class Conversation:
     def _impossible(self, event: Expect) -> Mistakes:
         """Yield what is wrong with a code that the protocol has, but not here."""
         command = self._awaiting[0] if self._awaiting else ""
-        if self._in_data and event.code.startswith("2"):
-            yield Mistake(event.line, "the message has no end yet; put C: . before this line")
         if self.protocol == "imap":
             tag = event.code.split()[0].upper()
             if tag not in ("*", "+") and tag not in self._tags and self._exact:

@@ -13,7 +13,7 @@ from conformance.scenario.model import Level
 from conformance.scenario.nodes import Fields, Items, Node, Text
 from conformance.scenario.shapes import LINE, TEXT, Choice, Key, ListOf, Several
 
-LEVEL = Choice("a level", tuple(level.value for level in Level))
+LEVEL = Choice("a level", tuple(level.value for level in Level), fallback=Level.BEYOND.value)
 _IDS = ListOf(LINE, "ids")
 
 COVERS = Key("covers", _IDS, "catalogue ids of the statements that the scenario would show broken")
@@ -70,10 +70,11 @@ def read_head(root: Fields, known_ids: Collection[str], complaints: Complaints) 
         check_ids(covers_node, known_ids, complaints)
     if requires_node is not None:
         _check_capabilities(requires_node, complaints)
+    level = Level(values.get("level", Level.MUST.value))
     return FileHead(
         source=values.get("source", ""),
         covers=values.get("covers", ()),
-        level=Level(values.get("level", Level.MUST.value)),
+        level=level,
         requires=values.get("requires", ()),
         note=values.get("note", "").strip(),
     )

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from conformance.scenario.dialogue_reader import PROTOCOLS
 from conformance.scenario.file_keys import COVERS, HEAD_KEYS, NOTE
 from conformance.scenario.shapes import JSON, record_schema
 from conformance.scenario.step_keys import BARE_WORDS, PEER_CHANGES, STEP_KINDS, StepKind
-from conformance.scenario.step_reader import PROTOCOLS
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

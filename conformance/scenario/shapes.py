@@ -197,11 +197,13 @@ class Choice(Shape[str]):
 
     what: str
     words: tuple[str, ...]
+    fallback: str = ""
+    """What stands for a wrong word; empty: the first word."""
 
     def read(self, node: Node, complaints: Complaints) -> str:
         text = text_of(node, complaints, self.what)
         if text is None:
-            return self.words[0]
+            return self.fallback or self.words[0]
         for word in self.words:
             if word.lower() == text.lower():
                 return word
@@ -209,7 +211,7 @@ class Choice(Shape[str]):
         complaints.add(
             node, f"“{text}” is not {self.what}{suggest(text, self.words, otherwise=otherwise)}"
         )
-        return self.words[0]
+        return self.fallback or self.words[0]
 
     def schema(self) -> JSON:
         return {"anyOf": [{"enum": list(self.words)}, PLACEHOLDER]}

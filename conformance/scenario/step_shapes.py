@@ -17,6 +17,7 @@ from conformance.scenario.shapes import (
     PLACEHOLDER,
     TEXT,
     TEXT_SCHEMA,
+    Choice,
     Key,
     MapOf,
     Number,
@@ -40,6 +41,7 @@ from conformance.scenario.zone_text import TYPES
 #: Modules by the documents' names (Guide 3.5.2, CLI, Route; module SYSTEM is built in).
 ROUTE_MODULES = ("LOCAL", "SMTP", "LIST", "SYSTEM", "UUCP", "PIPE")
 #: Where a mail step can be refused besides its recipients.
+DATA_KINDS = ("dictionary", "array", "string")
 PLACES = ("connect", "auth", "mail", "data", "message")
 
 _REPLY = re.compile(r"(\*|[2-5][0-9*]{0,2}|[+-][A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
@@ -175,13 +177,17 @@ def _failure(text: str) -> ReplyPattern:
 
 def _cli_command(values: dict[str, Any], node: Node, complaints: Complaints) -> CliCommand:
     command = str(values.get("command", "")).strip()
-    if "fails" in values and {"gives", "contains", "lacks"} & set(values) == {"gives"}:
-        complaints.add(node, "a command that fails gives no data; leave out “gives” or “fails”")
+    for key in ("gives", "shape"):
+        if "fails" in values and key in values:
+            complaints.add(
+                node, f"a command that fails gives no data; leave out “{key}” or “fails”"
+            )
     return CliCommand(
         command=command,
         position=complaints.position(node),
         account=values.get("as", ""),
         gives=values.get("gives"),
+        shape=values.get("shape", ""),
         contains=values.get("contains", ()),
         lacks=values.get("lacks", ()),
         fails=values.get("fails"),
@@ -194,6 +200,7 @@ CLI_COMMAND = Record(
         Key("command", TEXT, "the command, as in the documents", required=True),
         Key("as", LINE, "the account that gives it; default: an administrator"),
         Key("gives", TEXT, "the whole data, compared as values of the documents' format"),
+        Key("shape", Choice("a kind of data", DATA_KINDS), "what the answer must parse as"),
         Key("contains", PATTERNS, "patterns found somewhere in the answer"),
         Key("lacks", PATTERNS, "patterns found nowhere in the answer"),
         Key(

@@ -147,6 +147,9 @@ class CliCommand:
     """``as``: who gives the command; empty: the harness's own administrator."""
     gives: str | None = None
     """The data in the documents' format; compared as parsed values, white space does not count."""
+    shape: str = ""
+    """``dictionary``, ``array`` or ``string``: the answer is data of the documents' grammar and of
+    this kind; empty: any answer."""
     contains: tuple[Pattern, ...] = ()
     """Each is found somewhere in the data or text of the answer (``Pattern.found_in``)."""
     lacks: tuple[Pattern, ...] = ()
