@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from reference.cli.command import Kernel
@@ -123,7 +122,7 @@ class CLIWorld:
 
     def run(self, line: str, user: str = "postmaster") -> Reply:
         """Give a command and return its answer."""
-        return asyncio.run(self.interpreter.execute(line, self.account(user)))
+        return self.interpreter.execute(line, self.account(user))
 
     def ok(self, *lines: str, user: str = "postmaster") -> dictionary.Value | None:
         """Give commands that must succeed; return the data of the last one."""

@@ -12,7 +12,7 @@ the caller's own domain is meant.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -167,12 +167,12 @@ class Command:
     short: str
     usage: Usage
     access: Access
-    run: Callable[[Call], Answer | Awaitable[Answer]]
+    run: Callable[[Call], Answer]
 
 
 def row(
     name: str,
-    run: Callable[[Call], Answer | Awaitable[Answer]],
+    run: Callable[[Call], Answer],
     usage: str = "",
     *,
     access: Access,

@@ -8,7 +8,6 @@ becomes an answer in one table, so a command either is done or has changed nothi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from inspect import isawaitable
 
 from reference.cli.command import Answer, Call, Command, Kernel, denied
 from reference.cli.replies import Code, CommandError, Reply
@@ -36,16 +35,16 @@ class Interpreter:
                 if self._commands.setdefault(name.lower(), command) is not command:
                     raise ValueError(f"two commands have the name {name}")
 
-    async def execute(self, line: str, account: Account) -> Reply:
+    def execute(self, line: str, account: Account) -> Reply:
         """Do one command line and return its answer. Never raises for what a user may send."""
         try:
-            return _positive(await self._execute(line, account))
+            return _positive(self._execute(line, account))
         except CommandError as error:
             return Reply(error.code, error.text)
         except _REFUSED as error:
             return _refusal(error)
 
-    async def _execute(self, line: str, account: Account) -> Answer:
+    def _execute(self, line: str, account: Account) -> Answer:
         name, end = split_name(line)
         command = self._commands.get(name.lower())
         if command is None:
@@ -59,10 +58,7 @@ class Interpreter:
             authority=authority,
             arguments=command.usage.parse(line, end),
         )
-        answer = command.run(call)
-        if isawaitable(answer):
-            return await answer
-        return answer
+        return command.run(call)
 
     def help(self, name: str) -> Reply:
         """Return the names of all commands, or how the named one is written."""

@@ -22,10 +22,11 @@ from reference.cli.syntax import split_name
 from reference.kernel.access import ClearText, Credentials, Digest, Login, LoginRefused, Peer
 from reference.kernel.clock import Clock
 from reference.kernel.work import Work
-from reference.protocols.line import CommandProtocol
+from reference.protocols.line import CommandProtocol, Doing
 from reference.protocols.sasl import Exchange, SASLError
 from reference.storage.account import Account
 from reference.storage.errors import StorageError
+from reference.storage.log import masked
 
 __all__ = ["IDLE_LIMIT", "LINE_LIMIT", "LOGIN_LINE_LIMIT", "PWDNeighbours", "PWDSession"]
 
@@ -37,6 +38,12 @@ LINE_LIMIT = 16 * 1024 * 1024
 
 #: Octets of a line before the login, when nobody has a table to send.
 LOGIN_LINE_LIMIT = 64 * 1024
+
+#: Refused logins after which the connection is closed.
+LOGIN_LIMIT = 10
+
+#: Characters of a command line that the log shows.
+_LOGGED = 500
 
 _LOGIN_FIRST = "please log in first with USER and PASS"
 
@@ -51,7 +58,7 @@ class Logins(Protocol):
 class Commands(Protocol):
     """The CLI; see :mod:`reference.cli.interpreter`."""
 
-    async def execute(self, line: str, account: Account, /) -> Reply:
+    def execute(self, line: str, account: Account, /) -> Reply:
         """Do one command on behalf of an account; refusals are replies, too."""
 
     def help(self, name: str, /) -> Reply:
@@ -63,6 +70,9 @@ class Log(Protocol):
 
     def write(self, level: int, tag: str, text: str, /) -> object:
         """Write a record."""
+
+    def on(self, tag: str, level: int, /) -> bool:
+        """Tell whether records of a level are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +86,6 @@ class PWDNeighbours:
     commands: Commands
     server_name: Callable[[], str]
     """Returns the Main Domain's name, which is the server's."""
-    turned_away: Callable[[str], Awaitable[str]]
-    """Returns why nobody may log in from an IP address at all; empty if one may."""
     number: Callable[[], int]
     """Returns the number of the next session."""
 
@@ -94,6 +102,7 @@ class PWDSession(CommandProtocol):
         self._tag = f"PWD-{self._number:05}"
         self._challenge = ""
         self._user = ""
+        self._failures = 0
         self._exchange: Exchange | None = None
         self._login: Login | None = None
         self._inline = False
@@ -104,20 +113,15 @@ class PWDSession(CommandProtocol):
         """Return the seconds that the client may be silent."""
         return IDLE_LIMIT
 
-    async def greet(self) -> None:
-        """Greet the client, or tell it why it may not come in."""
-        refusal = await self.outside(self._its.turned_away(self.remote_ip))
-        if refusal:
-            self._log(3, f"connection from [{self.remote_ip}] refused: {refusal}")
-            self._answer(Reply(Code.UNKNOWN, refusal))
-            self.close()
-            return
+    def greet(self) -> Doing:
+        """Greet the client."""
         self._log(4, f"connection from [{self.remote_ip}]")
         name = self._its.server_name()
         self._challenge = self._unique()
         self._answer(
             Reply(Code.OK, f"CommuniGate Pro at {name} PWD Server 3.5 ready {self._challenge}")
         )
+        return None
 
     async def command(self, line: bytes) -> None:
         """Do one command and answer it."""
@@ -128,13 +132,17 @@ class PWDSession(CommandProtocol):
         except (StorageError, SASLError) as error:
             reply = Reply(Code.UNKNOWN, str(error))
         except LoginRefused as refused:
-            self._log(3, f"login refused: {refused.text}")
-            self._answer(Reply(Code.UNKNOWN, refused.text))
-            if refused.closes:
-                self.close()
+            self._refuse(refused)
             return
         if reply is not None:
             self._answer(reply)
+
+    def _refuse(self, refused: LoginRefused) -> None:
+        self._log(3, f"login from [{self.remote_ip}] refused: {refused.text}")
+        self._failures += 1
+        self._answer(Reply(Code.UNKNOWN, refused.text))
+        if refused.closes or self._failures >= LOGIN_LIMIT:
+            self.close()
 
     def line_too_long(self) -> None:
         """Answer a line that is too long."""
@@ -167,7 +175,9 @@ class PWDSession(CommandProtocol):
             return await own(self, text[end:].removeprefix(" "))
         if self._login is None:
             raise CommandError(f"unknown command; {_LOGIN_FIRST}", Code.UNKNOWN)
-        return await self._its.commands.execute(text, self._login.account)
+        if self._its.log.on(self._tag, 4):
+            self._log(4, f"cmd: {masked(text[:_LOGGED])}")
+        return self._its.commands.execute(text, self._login.account)
 
     async def _do_user(self, parameter: str) -> Reply:
         self._leave()
