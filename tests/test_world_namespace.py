@@ -245,3 +245,54 @@ print(choose_plan("auto").name)
         " use --plan loopback"
     )
     assert fallback == "loopback"
+
+
+def test_a_world_in_the_namespaces_is_the_one_of_the_loopback_plan() -> None:
+    facts = _run(
+        """
+import asyncio
+from dnslib.dns import DNSRecord
+from conformance.scenario.model import Given, PeerSpec
+from conformance.world.transcript import Transcript
+from conformance.world.world import World
+async def read_reply(reader):
+    while (line := await reader.readline())[3:4] == b"-":
+        pass
+    return line.decode()
+async def run():
+    world = World(plan, Transcript())
+    relay = PeerSpec(name="relay.com", address="11.22.33.44", replies={"rcpt": ("ok", "hang")})
+    await world.build(Given(addresses=("10.0.0.7",), peers=(relay,), zone="a.com MX 1 relay.com"))
+    with plan.on_server():
+        asking = socket.create_connection(("192.0.2.53", 53))
+        sending = socket.socket()
+        sending.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=asking)
+    question = DNSRecord.question("relay.com", "A").pack()
+    writer.write(len(question).to_bytes(2, "big") + question)
+    length = int.from_bytes(await reader.readexactly(2))
+    answer = DNSRecord.parse(await reader.readexactly(length))
+    await asyncio.get_running_loop().sock_connect(sending, (str(answer.rr[0].rdata), 25))
+    reader, writer = await asyncio.open_connection(sock=sending)
+    await read_reply(reader)
+    for line in ("EHLO x", "MAIL FROM:<>", "RCPT TO:<y@a.com>", "DATA", "hello\\r\\n."):
+        writer.write(line.encode() + b"\\r\\n")
+        await read_reply(reader)
+    changed = asyncio.Event()
+    world.on_change = changed.set
+    writer.write(b"MAIL FROM:<>\\r\\nRCPT TO:<y@a.com>\\r\\n")
+    while not world.held("smtp:11.22.33.44:25"):
+        changed.clear()
+        await changed.wait()
+    (message,) = world.peers["relay.com"].messages
+    asked = [str(each) + " " + each.source for each in world.dns.journal]
+    await world.close()
+    say(source=message.source, content=message.content.decode(), asked=asked)
+asyncio.run(asyncio.wait_for(run(), 20))
+"""
+    )
+    assert facts == {
+        "source": "10.0.0.7",
+        "content": "hello\r\n",
+        "asked": ["A relay.com 10.0.0.7"],
+    }

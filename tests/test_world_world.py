@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from dnslib.dns import RCODE
-from world_kit import SERVER, ask_udp, loopback, world
+from world_kit import SERVER, STRANGER, ask_udp, loopback, world
 
 from conformance.scenario.model import Given, PeerSpec
+from conformance.world.clients.channel import ByteChannel
 from conformance.world.dns.zone import ZoneError
 from conformance.world.plan import PlanError
 from conformance.world.transcript import Transcript
@@ -106,6 +108,28 @@ def test_closing_leaves_no_task_behind() -> None:
             writer.close()
             await asyncio.wait([asking])
             assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+
+
+def test_no_reply_waits_for_an_acknowledgement_of_the_last_one() -> None:
+    async def run() -> None:
+        async with world(Given(peers=(RELAY,))) as built:
+            plan = built.plan
+            reader, writer = await asyncio.open_connection(
+                plan.address(RELAY.address), plan.port(25)
+            )
+            await reader.readline()
+            (session,) = built.peers["relay.com"]._sessions
+            assert session.transport is not None
+            peer_end = session.transport.get_extra_info("socket")
+            with plan.listening_socket(SERVER, 25):
+                channel = await ByteChannel.open(plan, source=STRANGER, host=SERVER, port=25)
+            client_end = channel._transport.get_extra_info("socket")
+            for end in (peer_end, client_end):
+                assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            channel.close()
+            writer.close()
 
     asyncio.run(run())
 

@@ -220,12 +220,14 @@ def _refuse(error: OSError) -> NoReturn:
 def _joined_namespaces() -> NamespacePlan:
     server = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     server_link = Netlink()
+    # First of all, so that the loopback plan can still be had if something fails below.
+    server_link.apply([netlink.link_up(LOOPBACK_INDEX)])
     kernel.unshare(kernel.NEW_NETWORK)
     world = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     world_link = Netlink()
+    world_link.apply([netlink.link_up(LOOPBACK_INDEX)])
     world_link.apply(
         [
-            netlink.link_up(LOOPBACK_INDEX),
             netlink.veth(
                 name="world",
                 peer="server",
@@ -239,7 +241,6 @@ def _joined_namespaces() -> NamespacePlan:
     )
     server_link.apply(
         [
-            netlink.link_up(LOOPBACK_INDEX),
             netlink.link_up(_INDEX, arp=False),
             netlink.default_route(_INDEX),
         ]

@@ -8,7 +8,6 @@ See rtnetlink(7), netlink(7) and linux/if_link.h.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
@@ -188,8 +187,3 @@ class Netlink:
                         failed = OSError(-code, f"cannot {what}: {os.strerror(-code)}")
                 position += (length + 3) & ~3
         return failed
-
-
-def is_absent(error: OSError) -> bool:
-    """Tell whether a change failed because what it would take away is not there."""
-    return error.errno in (errno.ESRCH, errno.EADDRNOTAVAIL)

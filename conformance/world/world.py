@@ -31,7 +31,8 @@ class World:
         self.dns = FakeDns(plan, transcript)
         #: Peer name → the remote host.
         self.peers: dict[str, Peer] = {}
-        #: Called each time the answer of :meth:`held` may have changed.
+        #: Called each time the server has done something here, and each time the answer of
+        #: :meth:`held` may have changed.
         self.on_change: Callable[[], None] | None = None
 
     async def build(self, given: Given) -> None:

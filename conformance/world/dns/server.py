@@ -51,7 +51,7 @@ class FakeDns:
 
     def __init__(self, plan: Plan, transcript: Transcript) -> None:
         self.journal: list[Question] = []
-        #: Called after each question that is left without an answer.
+        #: Called after each question, once it is known whether it holds the server.
         self.on_change: Callable[[], None] = lambda: None
         self._plan = plan
         self._transcript = transcript
@@ -154,10 +154,16 @@ class FakeDns:
         if fault is Fault.TIMEOUT:
             self._unanswered[str(question)] += 1
             self._transcript.remark(f"{question}: no answer, on purpose", channel=_CHANNEL)
-            self.on_change()
-            return
+        else:
+            self._answer(query, question, fault, send)
+        self.on_change()
+
+    def _answer(
+        self, query: Query, question: Question, fault: Fault | None, send: Callable[[bytes], None]
+    ) -> None:
         # An answer to a repeated question ends the wait for the first one, too.
         self._unanswered.pop(str(question), None)
+        tcp = question.transport == "tcp"
         reply, meaning = reply_to(query, self._zone, fault, tcp=tcp)
         if fault is Fault.SLOW:
             self._send_late(lambda: self._send(send, reply, f"{question}: late: {meaning}"))

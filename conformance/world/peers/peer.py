@@ -58,7 +58,7 @@ class Peer:
         self.messages: list[Received] = []
         #: Every connection that the peer got, in the order of arrival.
         self.connections: list[Connection] = []
-        #: Called when a connection begins or ceases to hang.
+        #: Called when a connection begins, hangs, ceases to hang or ends, and for a message.
         self.on_change: Callable[[], None] = lambda: None
         self._plan = plan
         self._sessions: set[PeerSession] = set()
@@ -113,12 +113,14 @@ class Peer:
         port = "" if session.port == 25 else f":{session.port}"
         session.name = self.name + port + (f" #{number}" if number > 1 else "")
         self.transcript.remark(f"connection from {source}", channel=session.name)
+        self.on_change()
         return source
 
     def disconnected(self, session: PeerSession) -> None:
         """Forget a connection."""
         self._sessions.discard(session)
         self.transcript.remark("connection closed", channel=session.name)
+        self.on_change()
 
     def took(
         self, session: PeerSession, mail_from: str, recipients: Sequence[str], content: bytes
@@ -136,6 +138,7 @@ class Peer:
                 tls=session.session is not None and session.session.ssl is not None,
             )
         )
+        self.on_change()
 
     def _wait(self, port: int) -> str:
         return f"smtp:{self._plan.address(self.spec.address)}:{port}"
