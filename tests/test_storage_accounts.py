@@ -475,6 +475,17 @@ def test_a_torn_message_is_remarked(server: Installation, domain: Domain) -> Non
     assert "torn" in server.remarks[0]
 
 
+def test_rights_are_in_one_file(server: Installation, domain: Domain) -> None:
+    domain.set_rights(domain.create_account("john"), ["Domain", "CanCreateAccounts"])
+    path = domain.folder / "Settings" / "Access.settings"
+    assert read_dictionary(path) == {"john": ["CanCreateAccounts", "Domain"]}
+    path.write_text("{John=Domain;}")
+    john = account(same(server), "john")
+    assert john.rights == {"Domain"}
+    john.set_rights([])
+    assert read_dictionary(path) == {}
+
+
 # Forwarders and lists ----------------------------------------------------------------------------
 
 

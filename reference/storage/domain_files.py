@@ -113,9 +113,10 @@ class Rights:
         if self._rights is None:
             kept = read_dictionary(self._path)
             self._rights = {
-                account.lower(): frozenset(str(right) for right in rights)
+                account.lower(): frozenset(
+                    str(right) for right in (rights if isinstance(rights, list) else [rights])
+                )
                 for account, rights in kept.items()
-                if isinstance(rights, list)
             }
         return self._rights
 
