@@ -62,11 +62,11 @@ STREAMS = [
     ),
     (
         Dialect.POP,
-        ["LIST", "LIST 1", "RETR 1", "RETR 9", "UIDL", "AUTH", "AUTH PLAIN", "CAPA"],
+        ["LIST", "LIST 1", "RETR 1", "RETR 9", "UIDL", "AUTH", "AUTH PLAIN", "CAPA", "xtnd xmit"],
         (
             b"+OK hi\r\n+OK 1 message\r\n1 20\r\n.\r\n+OK 1 20\r\n"
             b"+OK\r\nA: b\r\n\r\n..\r\n...\r\n.\r\n"
-            b"-ERR none\r\n+OK\r\n.\r\n+OK\r\nPLAIN\r\n.\r\n+ \r\n-ERR\r\n"
+            b"-ERR none\r\n+OK\r\n.\r\n+OK\r\nPLAIN\r\n.\r\n+ \r\n-ERR\r\n+OK send\r\n"
         ),
         [
             ("+OK", "hi"),
@@ -78,6 +78,7 @@ STREAMS = [
             ("+OK", ""),
             ("+", ""),
             ("-ERR", ""),
+            ("+OK", "send"),
         ],
     ),
     (

@@ -168,7 +168,10 @@ def _pop_gives_lines(command: str) -> bool:
     verb, *arguments = command.upper().split() or [""]
     if verb in ("LIST", "UIDL", "AUTH"):
         return not arguments
-    return verb in ("RETR", "TOP", "CAPA", "XTND")
+    if verb == "XTND":
+        # XTND XMIT takes a message from the client; its reply is one line.
+        return arguments[:1] != ["XMIT"]
+    return verb in ("RETR", "TOP", "CAPA")
 
 
 def _imap(buffer: bytes, command: str) -> Found | None:
