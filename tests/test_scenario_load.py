@@ -13,6 +13,7 @@ from scenario_files import HEAD, load, load_one, tree
 
 from conformance.scenario.complaints import Complaints, ScenarioError
 from conformance.scenario.dialogue import Expect, Send
+from conformance.scenario.fixtures import fixtures_folder, message_names
 from conformance.scenario.load import ScenarioTree, find_root, load_file, load_tree
 from conformance.scenario.model import Level
 from conformance.scenario.nodes import Fields, Items, Node, RowValues, Text
@@ -453,3 +454,14 @@ def test_any_yaml_is_read_as_it_was_written(value: object) -> None:
     assert document is not None
     assert len(complaints) == 0
     assert plain(document.root) == value
+
+
+def test_messages_stand_beside_the_tree_or_are_the_suites_own(tmp_path: Path) -> None:
+    root = tmp_path / "scenarios"
+    root.mkdir()
+    own = fixtures_folder(root)
+    assert (own / "messages" / "plain.eml").is_file()
+    assert own.parent != tmp_path
+    (tmp_path / "fixtures").mkdir()
+    assert fixtures_folder(root) == tmp_path / "fixtures"
+    assert message_names(tmp_path / "fixtures") == frozenset()

@@ -28,6 +28,7 @@ from conformance.run.results import (
     case_to_json,
     save,
 )
+from conformance.scenario.fixtures import fixtures_folder
 from conformance.scenario.load import CATALOGUE, ScenarioError, find_root, load_file
 from conformance.targets.file import TargetFileError, load_target
 
@@ -88,7 +89,7 @@ def _fixtures(config: pytest.Config) -> Path:
         beside = find_root(path).resolve().parent / "fixtures"
         if beside.is_dir():
             return beside
-    return config.rootpath / "fixtures"
+    return fixtures_folder(config.rootpath / "scenarios")
 
 
 class ScenarioSession:

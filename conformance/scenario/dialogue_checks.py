@@ -25,7 +25,7 @@ from conformance.scenario.dialogue import (
     StartTLS,
     unescape,
 )
-from conformance.scenario.patterns import Pattern, substitute, variables_in
+from conformance.scenario.patterns import substitute, variables_in
 
 _CODES = {
     "smtp": re.compile(r"[2-5]([0-9]{2}|[0-9]?\*)"),
@@ -241,9 +241,8 @@ class Conversation:
             self._bound.update(event.pattern.groups())
 
     def _unbound(self, line: int, text: str) -> Mistakes:
-        own = set(Pattern(text).groups())
         for name in variables_in(text):
-            if name not in self._bound and name not in own:
+            if name not in self._bound:
                 hint = suggest(name, self._bound)
                 yield Mistake(
                     line,

@@ -5,31 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def message_folders(scenarios: Path) -> tuple[Path, ...]:
-    """Return where messages are looked for: beside a scenario folder, then the suite's own."""
-    package = Path(__file__).resolve().parent.parent
-    folders = (
-        scenarios.parent / "fixtures" / "messages",
-        package.parent / "fixtures" / "messages",
-        package / "_data" / "fixtures" / "messages",
-    )
-    return tuple(dict.fromkeys(folder for folder in folders if folder.is_dir()))
+def fixtures_folder(scenarios: Path) -> Path:
+    """Return the folder that holds ``messages/`` for a tree of scenarios.
 
-
-def message_names(scenarios: Path) -> frozenset[str]:
-    """Return the names of all messages that scenarios of this folder may send."""
-    return frozenset(
-        path.name for folder in message_folders(scenarios) for path in folder.iterdir()
-    )
-
-
-def message_path(name: str, scenarios: Path) -> Path:
-    """Return the file of a message. Raises FileNotFoundError.
-
-    ``scenarios`` is the root of the scenario's tree (``conformance.scenario.load.find_root``).
+    It is ``fixtures`` beside the tree's root, or the suite's own when there is none.
     """
-    if "/" not in name and "\\" not in name:
-        for folder in message_folders(scenarios):
-            if (folder / name).is_file():
-                return folder / name
-    raise FileNotFoundError(f"there is no message “{name}” in fixtures/messages/")
+    package = Path(__file__).resolve().parent.parent
+    beside = scenarios.absolute().parent / "fixtures"
+    candidates = (beside, package.parent / "fixtures", package / "_data" / "fixtures")
+    return next((folder for folder in candidates if folder.is_dir()), beside)
+
+
+def message_names(fixtures: Path) -> frozenset[str]:
+    """Return the names of all messages of a fixtures folder."""
+    folder = fixtures / "messages"
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()

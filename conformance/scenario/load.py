@@ -16,7 +16,7 @@ from conformance.scenario.capabilities import implied
 from conformance.scenario.catalogue import scan_ids
 from conformance.scenario.complaints import Complaint, Complaints, Place, ScenarioError
 from conformance.scenario.file_keys import FileHead, check_keys, read_head
-from conformance.scenario.fixtures import message_names
+from conformance.scenario.fixtures import fixtures_folder, message_names
 from conformance.scenario.given_keys import GIVEN
 from conformance.scenario.model import DomainSpec, Given, Level, Position, Scenario
 from conformance.scenario.nodes import Document, Fields, Node, RowValues, Text, parse
@@ -64,11 +64,12 @@ def load_file(path: Path) -> list[Scenario]:
 class ScenarioTree:
     """A folder of scenarios, with what its files share."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, fixtures: Path | None = None) -> None:
+        """``fixtures`` is the folder that holds ``messages/``; None: see ``fixtures_folder``."""
         self.root = root
         self._ids = scan_ids(root / CATALOGUE)
         """Empty: the tree has no catalogue, and any id will do."""
-        self._messages = message_names(root)
+        self._messages = message_names(fixtures or fixtures_folder(root))
 
     def files(self, below: Path | None = None) -> Iterator[Path]:
         """Yield the scenario files, sorted; the catalogue and hidden names are left out."""
