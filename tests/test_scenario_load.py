@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scenario_files import HEAD, load, load_one, tree
 
+from conformance.scenario.capabilities import CAPABILITIES
 from conformance.scenario.complaints import Complaints, ScenarioError
 from conformance.scenario.dialogue import Expect, Send
+from conformance.scenario.dialogue_reader import PROTOCOLS
+from conformance.scenario.file_keys import FILE_KEYS
 from conformance.scenario.fixtures import fixtures_folder, message_names
+from conformance.scenario.given_keys import DOMAIN_KEYS, GIVEN_KEYS, PEER_KEYS
 from conformance.scenario.load import ScenarioTree, find_root, load_file, load_tree
 from conformance.scenario.model import Level
 from conformance.scenario.nodes import Fields, Items, Node, RowValues, Text
 from conformance.scenario.nodes import parse as parse_yaml
 from conformance.scenario.patterns import Pattern
+from conformance.scenario.step_keys import STEP_KINDS
 from conformance.scenario.steps import (
     CliStep,
     DeliveredStep,
@@ -465,3 +471,29 @@ def test_messages_stand_beside_the_tree_or_are_the_suites_own(tmp_path: Path) ->
     (tmp_path / "fixtures").mkdir()
     assert fixtures_folder(root) == tmp_path / "fixtures"
     assert message_names(tmp_path / "fixtures") == frozenset()
+
+
+def test_the_example_of_the_documentation_is_a_scenario(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parent.parent
+    text = (root / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n", 1)[1].split("```", 1)[0]
+    covers = "covers: [BLACKDLG-009, BLACKDLG-013]"
+    assert covers in example
+    scenario = load_one(tmp_path, example.replace(covers, "covers: [ROUTE-001]"))
+    assert scenario.requires == ("blacklist", "pop", "router", "smtp")
+    assert [step.kind for step in scenario.steps] == ["smtp", "delivered"]
+
+
+@pytest.mark.parametrize("name", ["Keys of a file", "given", "Steps", "Capabilities"])
+def test_the_documentation_names_every_key(name: str) -> None:
+    root = Path(__file__).resolve().parent.parent
+    text = (root / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+    keys = {
+        "Keys of a file": set(FILE_KEYS),
+        "given": {key.name for key in (*GIVEN_KEYS, *DOMAIN_KEYS, *PEER_KEYS)},
+        "Steps": {*STEP_KINDS, *PROTOCOLS, "peer"},
+        "Capabilities": set(CAPABILITIES),
+    }[name]
+    words = set(re.findall(r"[`,] ?([a-z][a-z -]*[a-z])\b", section))
+    assert keys - words == set()
