@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
-from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineReceiver
 
 from reference.kernel.clocks import HeldClock
@@ -37,7 +36,7 @@ from reference.kernel.work import Work
 _QUIET_TURNS = 2
 
 
-class ControlLink(LineReceiver):  # type: ignore[misc]
+class ControlLink(LineReceiver):
     """The server's end of the control socket."""
 
     delimiter = b"\n"
@@ -45,7 +44,7 @@ class ControlLink(LineReceiver):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        reactor: IReactorTime,
+        reactor: Any,
         work: Work,
         clock: HeldClock | None,
         stop: Callable[[], object],
@@ -88,7 +87,7 @@ class ControlLink(LineReceiver):  # type: ignore[misc]
             self._say(error=f"not a control request: {line!r} ({error!r})")
 
     def _say(self, **message: Any) -> None:
-        self.sendLine(json.dumps(message).encode())
+        self.transport.write(json.dumps(message).encode() + self.delimiter)
 
     def _waits(self) -> list[str]:
         return sorted(self._work.waits.elements())

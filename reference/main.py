@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from reference.app import StartError, make_server
 from reference.options import parse
@@ -13,7 +14,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a server; return the exit status: 0 after an orderly end, 1 when it cannot start."""
     options = parse(arguments)
     # The reactor is imported here and nowhere else: the warm process forks before it exists.
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
+
+    # Twisted's interfaces declare methods without self, which a type checker cannot call.
+    reactor: Any = installed
 
     server = make_server(options, reactor=reactor)
     status = 0

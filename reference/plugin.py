@@ -14,7 +14,7 @@ from reference.app import make_server
 from reference.options import ServerOptions, parse
 
 
-class Options(usage.Options):  # type: ignore[misc]
+class Options(usage.Options):
     """The options of ``mailproof-server`` behind the word ``mailproof``."""
 
     server: ServerOptions
@@ -27,7 +27,7 @@ class Options(usage.Options):  # type: ignore[misc]
         return shlex.join(["mailproof", "--base", str(self.server.base)])
 
 
-class MailService(Service):  # type: ignore[misc]
+class MailService(Service):
     """Starts and stops the server with the Twisted application that it is part of."""
 
     def __init__(self, options: ServerOptions) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from reference.kernel.protection import Protection, Standing, Visit
 from reference.kernel.routes import Route, RoutingError
+from reference.kernel.table import Purpose
 from reference.storage.account import Account
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class SettingsReader(Protocol):
 class Routing(Protocol):
     """The part of the Router that this module uses."""
 
-    def route(self, address: str, /, *, purpose: str = ...) -> Route:
+    def route(self, address: str, /, *, purpose: Purpose = ...) -> Route:
         """Route an address. Raises RoutingError."""
 
 

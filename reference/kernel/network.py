@@ -13,12 +13,13 @@ import socket
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFactory, IReactorCore
+from twisted.internet.interfaces import IListeningPort, IProtocol
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
@@ -63,7 +64,7 @@ class Network:
     def __init__(
         self,
         *,
-        reactor: IReactorCore,
+        reactor: Any,
         clock: Clock,
         addresses: Sequence[str] = (),
         dns_servers: Sequence[str] = (),
@@ -88,7 +89,7 @@ class Network:
 
     def connect(
         self,
-        factory: IProtocolFactory,
+        factory: Any,
         host: str,
         port: int,
         *,
@@ -124,7 +125,7 @@ class Network:
         return connecting.addBoth(ended)
 
     def listen_tcp(
-        self, factory: IProtocolFactory, port: int, interface: str = ""
+        self, factory: Any, port: int, interface: str = ""
     ) -> list[IListeningPort]:
         """Listen on a documented port: of one address, or of all that the server listens on."""
         interfaces = [interface] if interface else list(self._explicit or [""])

@@ -21,6 +21,7 @@ from reference.kernel.clock import Clock
 from reference.kernel.protection import Protection
 from reference.kernel.relay import Destination, RelayOptions, ToClients
 from reference.kernel.routes import Address, Route, RoutingError
+from reference.kernel.table import Purpose
 from reference.kernel.work import Work
 from reference.protocols.sasl import CLEAR_TEXT, MECHANISMS
 from reference.protocols.smtp_replies import (
@@ -66,7 +67,7 @@ class SettingsReader(Protocol):
 class Routing(Protocol):
     """The part of the Router that receiving needs."""
 
-    def route(self, address: str | Address, /, *, purpose: str = ...) -> Route:
+    def route(self, address: str | Address, /, *, purpose: Purpose = ...) -> Route:
         """Route an address. Raises RoutingError."""
 
 

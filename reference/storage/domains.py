@@ -133,9 +133,12 @@ class Domains:
     def by_address(self, ip: str) -> Domain | None:
         """Return the domain of a server address; None when it belongs to no domain."""
         domain = self._by_address.get(ip)
-        if domain is None and self._mode(self.main) == "All":
+        if domain is None and self._mode(self.main) == "All" and self._is_own(ip):
             return self.main
         return domain
+
+    def _is_own(self, ip: str) -> bool:
+        return self._network is None or ip in self._network.addresses
 
     def find(self, local: str, domain: Domain) -> Object | None:
         """Return a domain's object by its name; an account alias finds its account."""
