@@ -2,7 +2,7 @@
 
 Guide 3.5.2, LIST Module, Processing Messages and FEED Mode Distribution. A posting becomes a
 message of its own: the author's From, Date, Message-ID and Subject, the list in To, the body as it
-was. Its return path is the list's ``-admin`` address, so reports about subscribers reach the list's owner.
+was. Its return path is the list's ``-admin`` address, so reports about subscribers reach the owner.
 Digest and index subscribers are served as feed subscribers. A posting that the list itself has
 distributed before is refused.
 
