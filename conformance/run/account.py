@@ -41,6 +41,11 @@ class Account:
         if sentence not in self._broken:
             self._broken.append(sentence)
 
+    @property
+    def is_broken(self) -> bool:
+        """True when something broke outside any case."""
+        return bool(self._broken)
+
     def close(self, baseline: Baseline, ids_of: Callable[[str], Collection[str]]) -> RunResult:
         """Return the whole result of the run."""
         stale: tuple[Stale, ...] = ()

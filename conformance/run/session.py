@@ -133,7 +133,8 @@ class ScenarioSession:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note scenario files that do not load."""
         if report.failed and not self.is_worker:
-            self.account.broke(str(report.longrepr).strip())
+            for sentence in str(report.longrepr).strip().splitlines():
+                self.account.broke(sentence)
 
     # Running
 
@@ -167,7 +168,9 @@ class ScenarioSession:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the run is incomplete."""
-        self.account.broke(f"the run was interrupted: {str(excinfo.value) or 'Ctrl-C'}")
+        # pytest interrupts itself after errors of collection, which are in the account already.
+        if not (excinfo.errisinstance(pytest.Session.Interrupted) and self.account.is_broken):
+            self.account.broke(f"the run was interrupted: {str(excinfo.value) or 'Ctrl-C'}")
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note that pytest itself broke."""

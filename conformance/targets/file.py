@@ -45,6 +45,8 @@ class Start:
     environment: Mapping[str, str] = field(default_factory=dict)
     within: float = 10.0
     """Seconds until the server must accept connections."""
+    end_within: float = 5.0
+    """Seconds that an orderly end may take."""
     settle: float = 0.3
     """Seconds of silence that count as rest, for a server without a control socket."""
 
@@ -188,7 +190,7 @@ class _Reader:
         )
 
     def _start(self, kind: str) -> Start:
-        table = self._table("start", ("command", "environment", "within", "settle"))
+        table = self._table("start", ("command", "environment", "within", "end_within", "settle"))
         environment = table.get("environment", {})
         if not isinstance(environment, dict) or not all(
             isinstance(value, str) for value in environment.values()
@@ -201,6 +203,7 @@ class _Reader:
             command=self._command("start", table, required=kind == "cli"),
             environment=environment,
             within=self._seconds("start", table, "within", plain.within),
+            end_within=self._seconds("start", table, "end_within", plain.end_within),
             settle=self._seconds("start", table, "settle", plain.settle),
         )
 

@@ -30,7 +30,7 @@ from conformance.targets.labels import Keywords
 from conformance.targets.process import ServerProcess, WarmProcess, spawn
 from conformance.targets.settle import accepts, settle
 
-#: Seconds that an orderly end may take before the server is killed.
+#: Seconds that the end of a killed process may take.
 END_BOUND = 5.0
 #: Seconds after a lost connection in which the end of the server becomes known.
 DEATH_NOTICE = 0.5
@@ -290,10 +290,11 @@ class CLISession(Session):
             self._control.stop()
         else:
             process.signal(number)
-        if not await process.gone(END_BOUND):
+        seconds = self._target.file.start.end_within
+        if not await process.gone(seconds):
             process.signal(signal.SIGKILL)
             await process.gone(END_BOUND)
-            raise TargetError(f"the server did not end within {END_BOUND:g} seconds and was killed")
+            raise TargetError(f"the server did not end within {seconds:g} seconds and was killed")
 
     def _forget(self) -> None:
         self._admin.close()
