@@ -160,6 +160,18 @@ def _array(call: Call, keyword: str) -> list[Value]:
     return found if isinstance(found, list) else []
 
 
+def _get_web_user(call: Call) -> Answer:
+    account = call.own_or(call.arguments.text("accountName"))
+    return account.explicit.get(kept.WEB_USER, {})
+
+
+def _set_web_user(call: Call) -> Answer:
+    account = call.own_or(call.arguments.text("accountName"))
+    settings = call.arguments.dictionary("newSettings")
+    account.update({kept.WEB_USER: settings if settings else "default"})
+    return None
+
+
 _ADMINISTRATOR = Access.ADMINISTRATOR
 _NAME = "accountName:string"
 _RENAME = "oldAccountName:string into newAccountName:string"
@@ -186,6 +198,14 @@ COMMANDS: tuple[Command, ...] = (
         _verify_password,
         f"{_NAME} PASSWORD password:string",
         access=_ADMINISTRATOR,
+    ),
+    row("GetWebUser", _get_web_user, _NAME, access=Access.EVERYBODY, short="gtwusr"),
+    row(
+        "SetWebUser",
+        _set_web_user,
+        f"{_NAME} newSettings:dictionary",
+        access=Access.EVERYBODY,
+        short="stwusr",
     ),
     row("GetAccountAliases", _get_aliases, _NAME, access=_ADMINISTRATOR, short="gtacntals"),
     row(

@@ -1,6 +1,7 @@
 """What accounts and domains keep among their settings without its being one.
 
-Rules, RPOP records, mailbox aliases and Alerts are data with commands of their own. They stand in
+Rules, RPOP records, mailbox aliases, WebUser Settings and Alerts are data with commands of their
+own. They stand in
 the settings file of their account or domain, where a move or a backup finds them; commands on
 settings neither show nor touch them.
 """
@@ -12,14 +13,15 @@ from collections.abc import Mapping
 from reference.cli.replies import CommandError
 from reference.formats.dictionary import Value
 
-__all__ = ["ALERTS", "MAILBOX_ALIASES", "RPOP", "RULES", "checked", "hidden", "shown"]
+__all__ = ["ALERTS", "MAILBOX_ALIASES", "RPOP", "RULES", "WEB_USER", "checked", "hidden", "shown"]
 
 RULES = "Rules"
 RPOP = "RPOP"
 MAILBOX_ALIASES = "MailboxAliases"
 ALERTS = "Alerts"
+WEB_USER = "WebUser"
 
-_KEPT = frozenset({RULES, RPOP, MAILBOX_ALIASES, ALERTS})
+_KEPT = frozenset({RULES, RPOP, MAILBOX_ALIASES, ALERTS, WEB_USER})
 
 
 def shown(settings: Mapping[str, Value]) -> dict[str, Value]:

@@ -9,12 +9,13 @@ one. Banned lines and server-wide Rules are kept and given back as they came.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from reference.cli.command import Access, Answer, Call, Command, row
 from reference.cli.replies import CommandError
 from reference.formats.dictionary import Value, dump, parse, with_line_ends
 from reference.kernel.protection import AddressTable
-from reference.kernel.table import RoutingTable
+from reference.kernel.table import Purpose, RoutingTable
 from reference.storage.settings import ROUTER_TABLE
 
 __all__ = ["COMMANDS"]
@@ -134,7 +135,8 @@ def _refresh(call: Call) -> Answer:
 
 
 def _route(call: Call) -> Answer:
-    route = call.kernel.router.route(call.arguments.text("address"))
+    purpose = cast("Purpose", call.arguments.text("mode") or "mail")
+    route = call.kernel.router.route(call.arguments.text("address"), purpose=purpose)
     return [route.module, route.host, route.address]
 
 

@@ -91,9 +91,15 @@ async def _session(client: Any, user: str, password: str, seconds: float) -> lis
 
 
 class _Client(POP3Client):
-    """Twisted's client, for lines of any length."""
+    """Twisted's client, for lines of any length and for the replies that the documents print."""
 
     MAX_LENGTH = 2**24
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line; ``+OK, send pass`` of the documents is a positive reply, too."""
+        if line.startswith(b"+OK,"):
+            line = b"+OK " + line[3:]
+        super().lineReceived(line)
 
 
 class _Transport:

@@ -145,14 +145,19 @@ def _smtp(buffer: bytes, _command: str) -> Found | None:
     return None
 
 
+#: The documents print ``+OK, send pass``: what follows the indicator need not be a blank.
+_POP_STATUS = re.compile(r"(\+OK|-ERR|\+(?= |$))(?![A-Za-z0-9])")
+
+
 def _pop(buffer: bytes, command: str) -> Found | None:
     found = _line_at(buffer, 0)
     if found is None:
         return None
     line, position = found
-    code, _, text = line.partition(" ")
-    if code not in ("+OK", "-ERR", "+"):
+    status = _POP_STATUS.match(line)
+    if status is None:
         raise BadReply(f"not a POP3 reply line: {line!r}")
+    code, text = status[0], line[status.end() :].removeprefix(" ")
     if code != "+OK" or not _pop_gives_lines(command):
         return Reply(code, text, (line,), buffer[:position]), position
     lines = [line]
