@@ -279,8 +279,11 @@ def _decode(octets: bytes, query: dns.Message) -> dns.Message | None:
     except Exception:  # noqa: BLE001 - whatever a stranger's octets do to the codec
         return None
     asked = query.queries[0]
+    # The codec stops without a word where a cut message ends.
+    whole = message.trunc or len(message.answers) == int.from_bytes(octets[6:8], "big")
     fits = (
-        message.id == query.id
+        whole
+        and message.id == query.id
         and message.answer
         and len(message.queries) == 1
         and message.queries[0].type == asked.type
