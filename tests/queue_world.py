@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock as TwistedClock
+from twisted.python.failure import Failure
 
 from reference.kernel.routes import Address, Route, RoutingError
 from reference.kernel.work import Work
@@ -83,6 +86,37 @@ class HeldThreads:
         calls, self.calls = self.calls, []
         for call, done in calls:
             maybeDeferred(call).chainDeferred(done)
+
+
+class Pump:
+    """The reactor's thread for code that only hands calls to it."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
+
+    def callFromThread(self, call: Callable[..., object], *args: Any) -> None:
+        self._calls.put((call, args))
+
+    def wait(self, coming: Deferred[Any]) -> Any:
+        """Run calls until a Deferred fires; return its result or raise its exception."""
+        results: list[Any] = []
+        coming.addBoth(results.append)
+        while not results:
+            call, args = self._calls.get(timeout=30)
+            call(*args)
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]
+
+
+class ReactorTime:
+    """Real time without timers."""
+
+    def time(self) -> float:
+        return time.time()
+
+    def call_later(self, seconds: float, call: Callable[..., object], *args: Any) -> Any:
+        raise NotImplementedError
 
 
 class FakeRouter:
