@@ -110,7 +110,8 @@ def decide(
     ``destination`` is None while nobody has looked it up; the verdict is then ``LOOK_UP`` when it
     matters, and only then.
     """
-    if route.module not in RELAYING_MODULES:
+    # An empty address in a host's queue is a wake-up request, which goes nowhere.
+    if route.module not in RELAYING_MODULES or not route.address:
         return Verdict.STAYS
     if sender.client:
         return Verdict.FROM_CLIENT

@@ -33,7 +33,7 @@ class Result(enum.Enum):
     RELAYED = "relayed"
     """Handed to a host that makes no reports of its own."""
     PASSED = "passed on"
-    """Handed to a host that makes the reports itself; never reported here."""
+    """Handed to a host that makes the reports itself, or discarded; never reported here."""
     FAILED = "failed"
     DELAYED = "delayed"
     """Not delivered yet; the module goes on trying. Only said when a warning is due."""
@@ -62,6 +62,11 @@ def delivered(text: str) -> Outcome:
 def failed(text: str, status: str, *, remote: str = "", diagnostic: str = "") -> Outcome:
     """Report a failure for good."""
     return Outcome(Result.FAILED, text, status, remote=remote, diagnostic=diagnostic)
+
+
+#: What becomes of an address that is routed to NULL: it counts as delivered, and nobody hears of it
+#: (Guide 3.5.2, Router, Special Addresses).
+DISCARDED = Outcome(Result.PASSED, "discarded", "2.0.0")
 
 
 class DeliveryModule(Protocol):

@@ -20,7 +20,7 @@ from reference.kernel.routes import (
     UnknownAccount,
     UnknownDomain,
 )
-from reference.queue.delivery import DeliveryModule, Entry, Outcome, Reports, delivered, failed
+from reference.queue.delivery import DISCARDED, DeliveryModule, Entry, Outcome, Reports, failed
 from reference.queue.directory import Log
 from reference.queue.message import QueuedMessage
 
@@ -69,7 +69,7 @@ class Enqueuer:
                 ended.append((index, _refused(error)))
                 continue
             if route.module == "SYSTEM":
-                ended.append((index, delivered("discarded")))
+                ended.append((index, DISCARDED))
             elif route.module not in self._modules:
                 ended.append((index, failed(f"no {route.module} module here", "5.3.3")))
             else:
