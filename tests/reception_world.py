@@ -15,11 +15,20 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from reference.formats.values import UNLIMITED
-from reference.kernel.access import Access, ClearText, Credentials, Login, LoginRefused, Peer, WrongPassword
+from reference.kernel.access import (
+    Access,
+    ClearText,
+    Credentials,
+    Login,
+    LoginRefused,
+    Peer,
+    WrongPassword,
+)
 from reference.kernel.address import parse_path
 from reference.kernel.protection import AddressTable, Protection, Standing
 from reference.kernel.routes import Address, Route, RoutingError, UnknownAccount
 from reference.kernel.work import Work
+from reference.protocols.imap import IMAPSession, Office
 from reference.protocols.line import CommandProtocol
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
@@ -486,4 +495,33 @@ class PopWorld(AccessWorld):
         wire = self.dial()
         wire.heard()
         assert wire.say(f"USER {name}", f"PASS {password}").startswith("+OK, send pass\r\n+OK ")
+        return wire
+
+
+class ImapWorld(PopWorld):
+    """An IMAP server with the account john."""
+
+    def __init__(self, base: Path, *, tls: object | None = None) -> None:
+        super().__init__(base, tls=tls)
+        self.imap_office = Office(
+            access=self.access,
+            settings=self.settings,
+            name=lambda ip: "company.com",
+            threads=NoThreads(),
+            clock=self.clock,
+            work=self.work,
+            log=self.log,
+            tls=tls,
+        )
+
+    def dial_imap(self, ip: str = STRANGER) -> Wire:
+        """Connect."""
+        self.sessions += 1
+        return Wire(IMAPSession(office=self.imap_office, number=self.sessions), ip)
+
+    def open_imap(self, name: str = "john", password: str = "secret of company.com") -> Wire:
+        """Connect, log in and select INBOX."""
+        wire = self.dial_imap()
+        wire.heard()
+        assert "\r\nb OK" in wire.say(f'a LOGIN {name} "{password}"', "b SELECT INBOX")
         return wire

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ from reference.kernel.access import (
 )
 from reference.kernel.protection import Standing
 from reference.kernel.routes import RoutingLoop
+
+
+@pytest.fixture(autouse=True)
+def _no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What survives a power failure is the storage's test.
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

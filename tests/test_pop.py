@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,12 @@ from reference.storage.mbox_format import Flag
 
 ONE = b"Subject: one\r\nX-Real-To: abcdef\r\n\r\n.\r\n..\r\n.text\r\nlast\r\n"
 TWO = b"Subject: two\r\nX-Real-To: xyz, Abcdef\r\n\r\nbody\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What survives a power failure is the storage's test.
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

@@ -123,6 +123,11 @@ class CommandProtocol(ByteProtocol):
             self._timer.reset(LINGER)
         self._wake()
 
+    def touch(self) -> None:
+        """Let the time in which the client may be silent begin now."""
+        if self._timer is not None and not self.closing:
+            self._timer.reset(self.timeout())
+
     def read_with(self, reader: Reader, then: Callable[[], Doing]) -> None:
         """Give the bytes that follow to ``reader`` until it has enough; then call ``then``."""
         self._reader = reader
@@ -176,8 +181,7 @@ class CommandProtocol(ByteProtocol):
         """Take bytes from the client; called by Twisted."""
         if self.closing or self.lost:
             return
-        if self._timer is not None:
-            self._timer.reset(self.timeout())
+        self.touch()
         if self._reader is not None and not (self._input or self._busy or self._full):
             self._feed(data)  # a large message is not copied through the buffer
         else:
@@ -280,7 +284,7 @@ class CommandProtocol(ByteProtocol):
         try:
             doing = call(*args)
         except Exception:  # noqa: BLE001 - every fault gets an answer
-            self._fail(Failure())  # type: ignore[no-untyped-call]
+            self._fail(Failure())
             return
         if doing is not None:
             self._busy = True
