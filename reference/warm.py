@@ -1,6 +1,7 @@
 """The warm process: forks ready interpreters, so that a fresh server costs no interpreter start.
 
-Protocol on standard input and output, one line of JSON each. A request
+Protocol on standard input and output, one line of JSON each. The process says ``{"ready": true}``
+when it has imported all; requests may come before. A request
 ``{"id": N, "argv": [...], "cwd": path, "env": {...}}`` forks a child that runs the server with
 these arguments (as ``python -m reference`` would); the answer is ``{"id": N, "pid": P}``. When a
 child ends, ``{"exit": P, "status": S}`` follows (S as a shell shows it: 128 + N for signal N). The
@@ -22,6 +23,8 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
+import twisted.internet.default  # noqa: F401 - all of a reactor but the reactor itself
+
 import reference.app  # noqa: F401 - imported for the children
 from reference.main import main
 
@@ -42,6 +45,7 @@ class WarmProcess:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         gc.collect()
         gc.freeze()
+        self._say(ready=True)
         with selectors.DefaultSelector() as selector:
             selector.register(0, selectors.EVENT_READ)
             selector.register(woken, selectors.EVENT_READ)
