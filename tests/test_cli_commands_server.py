@@ -11,6 +11,7 @@ from cli_world import CLIWorld
 from reference.cli import cluster
 from reference.cli.commands import COMMANDS
 from reference.cli.interpreter import Interpreter
+from reference.cli.replies import Reply
 from reference.kernel.protection import AddressTable
 
 
@@ -95,6 +96,15 @@ def test_banned_lines_and_server_rules_are_kept(world: CLIWorld) -> None:
     assert world.ok("GetServerMailRules") == [["1", "r", [], [["Discard"]]]]
 
 
+def test_damaged_file_is_told_and_can_be_replaced(world: CLIWorld) -> None:
+    (world.base / "Settings" / "Rules.data").write_text("(1,")
+    assert "damaged" in world.refused("GetServerRules")
+    world.ok("SetServerRules ()")
+    assert world.ok("GetServerRules") == []
+    world.refused('SetServerRules ((1,"",(),()))')
+    world.refused("SetServerRules ((1,r,x,()))")
+
+
 def test_router_table(world: CLIWorld) -> None:
     before = world.ok("GetRouterTable")
     assert isinstance(before, str)
@@ -129,11 +139,26 @@ def test_routes(world: CLIWorld) -> None:
     world.refused('Route "a@b@@"')
 
 
+def test_route_for_access_or_for_mail(world: CLIWorld) -> None:
+    world.ok('SetRouterTable "Access: <guest> = user1\\eMail: <guest> = other"')
+    assert world.ok("Route guest") == ["LOCAL", "other", ""]
+    assert world.ok("Route guest access") == ["LOCAL", "user1", ""]
+    assert world.ok("Route guest Mail") == ["LOCAL", "other", ""]
+    world.refused("Route guest telephone")
+
+
 def test_monitoring(world: CLIWorld) -> None:
     world.ok('RELEASESMTPQUEUE "Remote.Example"', "RefreshOSData", "Shutdown")
     assert world.released == ["remote.example"]
     assert (world.refreshed, world.stopped) == (1, 1)
     assert "nowhere.com" in world.refused("ReleaseSMTPQueue nowhere.com")
+
+
+def test_complaint_that_repeats_what_was_sent_stays_one_line(world: CLIWorld) -> None:
+    odd = Reply(501, "there is no queue a\r\n200 OK" + "x" * 1000).render(inline=False)
+    assert odd.startswith("501 there is no queue a  200 OKx")
+    assert odd.count("\n") == 1
+    assert len(odd) < 600
 
 
 def test_log_record(world: CLIWorld) -> None:

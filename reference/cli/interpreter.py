@@ -13,6 +13,7 @@ from reference.cli.command import Answer, Call, Command, Kernel, denied
 from reference.cli.replies import Code, CommandError, Reply
 from reference.cli.rights import Authority, UnknownRight, as_granted
 from reference.cli.syntax import CommandSyntaxError, split_name
+from reference.formats.dictionary import DictionaryError
 from reference.kernel.iplist import AddressSyntaxError
 from reference.kernel.routes import RoutingError
 from reference.kernel.table import TableSyntaxError
@@ -88,6 +89,7 @@ _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     CommandSyntaxError: (Code.FAILED, "syntax error, "),
     TableSyntaxError: (Code.FAILED, "Router Table, "),
     AddressSyntaxError: (Code.FAILED, "IP Addresses, "),
+    DictionaryError: (Code.FAILED, "a file of the Settings directory is damaged, "),
     UnknownRight: (Code.FAILED, "unknown access right: "),
     RoutingError: (Code.FAILED, ""),
     StorageError: (Code.FAILED, ""),

@@ -15,6 +15,10 @@ from reference.formats.dictionary import Value, dump
 __all__ = ["Code", "CommandError", "Reply", "one_line"]
 
 
+#: Characters of an answer's text; a complaint may repeat what a client has sent.
+_LONGEST = 500
+
+
 class Code:
     """The codes of the answers."""
 
@@ -53,6 +57,8 @@ class Reply:
 
 def one_line(text: str) -> str:
     """Return a text that fits a protocol line: what is not printable becomes a blank."""
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + "…"
     if text.isprintable():
         return text
     return "".join(symbol if symbol.isprintable() else " " for symbol in text).strip()

@@ -160,7 +160,7 @@ class Authority:
 
     def _server(self, right: str) -> bool:
         # A server right in a secondary domain's file has no effect.
-        return (right in self.rights or MASTER in self.rights)
+        return self.in_main_domain and (right in self.rights or MASTER in self.rights)
 
     @property
     def unlimited(self) -> bool:
