@@ -28,7 +28,7 @@ from reference.kernel.address import parse_path
 from reference.kernel.protection import AddressTable, Protection, Standing
 from reference.kernel.routes import Address, Route, RoutingError, UnknownAccount
 from reference.kernel.work import Work
-from reference.protocols.imap import IMAPSession, Office
+from reference.protocols.imap import IMAPSession, IMAPOffice
 from reference.protocols.line import CommandProtocol
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
@@ -60,6 +60,7 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "ErrorLimit"): 20,
     ("SMTP", "CommandTimeout"): 300.0,
     ("SMTP", "InputChannels"): 100,
+    ("SMTP", "Forward"): "",
     ("Protection", "DetectClientsByName"): False,
     ("Protection", "ClientNames"): (),
     ("Protection", "NonClientLogins"): "mobile",
@@ -503,7 +504,7 @@ class ImapWorld(PopWorld):
 
     def __init__(self, base: Path, *, tls: object | None = None) -> None:
         super().__init__(base, tls=tls)
-        self.imap_office = Office(
+        self.imap_office = IMAPOffice(
             access=self.access,
             settings=self.settings,
             name=lambda ip: "company.com",

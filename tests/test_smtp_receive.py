@@ -458,6 +458,17 @@ def test_queues_that_are_no_plain_names(world: SMTPWorld, host: str, code: int) 
     assert codes(wire.say("RCPT TO:<x@y.example>")) == [code]
 
 
+def test_a_forwarding_server_in_the_client_list_opens_nothing(world: SMTPWorld) -> None:
+    world.settings.set("SMTP", Forward="Smart.example")
+    world.protection.replace(AddressTable.CLIENTS, CLIENT)
+    world.names.answers.update({"A smart.example": [CLIENT], "A far.example": ["192.0.2.9"]})
+    address = Address("x", "far.example")
+    world.router.routes["x@far.example"] = Route("SMTP", "smart.example", "x@far.example", address)
+    wire = world.connect()
+    wire.say("MAIL FROM:<a@b>")
+    assert codes(wire.say("RCPT TO:<x@far.example>")) == [550]
+
+
 def test_relaying_to_a_host_that_is_backed_up(world: SMTPWorld) -> None:
     world.settings.set("SMTP", RelayToBackup=True)
     world.names.answers["MX far.example"] = [(10, "m.far.example"), (20, "mycompany.com")]

@@ -54,7 +54,7 @@ LOGIN_LIMIT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office:
+class IMAPOffice:
     """The neighbours of the IMAP sessions."""
 
     access: Access
@@ -74,7 +74,7 @@ class IMAPSession(CommandProtocol):
 
     max_line = COMMAND_LIMIT
 
-    def __init__(self, *, office: Office, number: int, secure: bool = False) -> None:
+    def __init__(self, *, office: IMAPOffice, number: int, secure: bool = False) -> None:
         """``number`` names the session in the log; ``secure``: TLS from the start (port 993)."""
         super().__init__(clock=office.clock, work=office.work)
         self.office = office
@@ -210,6 +210,8 @@ class IMAPSession(CommandProtocol):
 
     async def do_logout(self, tag: bytes, arguments: list[Value]) -> None:
         """End the session."""
+        if self._login is not None:
+            self._login.leave()  # the address begins to expire now, however long the line lingers
         self._untagged("BYE", "closing connection")
         self.tagged(tag, "OK", "completed")
         self.close()

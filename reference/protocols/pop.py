@@ -416,6 +416,8 @@ class POPSession(CommandProtocol):
         mailbox = self._mailbox
         doomed = [self._messages[number - 1].uid for number in sorted(self._deleted)]
         self._deleted.clear()
+        if self._login is not None:
+            self._login.leave()  # the address begins to expire now, however long the line lingers
         try:
             if mailbox is not None and doomed:
                 await self._office.threads.run(lambda: mailbox.delete(doomed))

@@ -443,8 +443,8 @@ class SMTPSession(CommandProtocol):
 
     def _reply(self, code: int, text: str) -> None:
         self.send(reply(code, text))
-        if self._talk:
-            self._server.log.write(4, self._tag, f"rsp: {code} {text}")
+        if self._talk or code >= 400:
+            self._server.log.write(3 if code >= 400 else 4, self._tag, f"rsp: {code} {text}")
         if code < 500:
             return
         self._errors += 1

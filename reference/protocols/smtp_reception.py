@@ -33,6 +33,7 @@ from reference.protocols.smtp_replies import (
 )
 from reference.queue.queue import Queue
 from reference.transport.dnr import DNSFailure, NoData, NoSuchName
+from reference.transport.smtp_route import forward_queue
 
 #: The domain that is added to the recipients of blacklisted hosts.
 BLACKLISTED_DOMAIN = "blacklisted"
@@ -216,7 +217,7 @@ class Reception:
         The hosts of the best preference that have an address count: mail goes to them, and a
         stranger's zone must not be able to name a client beside its own host.
         """
-        host = _host(route.host)
+        host = _host(self._queue(route))
         literal = ip_literal(host)
         if literal is not None:
             return Destination(client=self.protection.hosts_are_clients([literal[0]]))
@@ -231,6 +232,13 @@ class Reception:
             client=self.protection.hosts_are_clients(best),
             backed_up=bool(ours) and min(exchangers)[0] < min(ours),
         )
+
+    def _queue(self, route: Route) -> str:
+        # A forwarding server takes everybody's mail: what counts is whose mail it is.
+        forward = forward_queue(self._settings.get("SMTP", "Forward"))
+        if forward and route.host == forward:
+            return route.address.rpartition("@")[2]
+        return route.host
 
     async def _exchangers(self, host: str) -> list[tuple[int, str]]:
         try:
