@@ -179,6 +179,17 @@ def test_rules_and_rpop_are_nested_data_and_no_settings(two: CLIWorld) -> None:
     assert two.ok("GetAccountRPOP user1") == []
 
 
+def test_web_user_settings_are_kept_apart(two: CLIWorld) -> None:
+    assert two.ok("GetWebUser user1") == {}
+    two.ok("SetWebUser * {Layout=(a,{b=c;}); Skin=Old;}", user="user1")
+    two.ok("stwusr user1 {Layout=(a,{b=c;});}")
+    assert two.ok("gtwusr *", user="user1") == {"Layout": ["a", {"b": "c"}]}
+    assert two.ok("GetAccountSettings user1") == {}
+    two.refused("SetWebUser user1 {}", user="plain")
+    two.ok("SetWebUser user1 {}")
+    assert two.ok("GetWebUser user1") == {}
+
+
 def test_template_gives_new_accounts_their_settings(two: CLIWorld) -> None:
     two.ok(
         'UpdateAccountTemplate "client1.com" {MaxAccountSize=10M; RealName=T;}',

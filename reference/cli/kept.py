@@ -1,9 +1,8 @@
 """What accounts and domains keep among their settings without its being one.
 
 Rules, RPOP records, mailbox aliases, WebUser Settings and Alerts are data with commands of their
-own. They stand in
-the settings file of their account or domain, where a move or a backup finds them; commands on
-settings neither show nor touch them.
+own. They stand in the settings file of their account or domain, where a move or a backup finds
+them; commands on settings neither show nor touch them.
 """
 
 from __future__ import annotations
