@@ -23,6 +23,8 @@ from conformance.targets.base import TargetError
 
 _PR_SET_PDEATHSIG = 1
 _SHOWN_LINES = 6
+#: Seconds that a warm process may take to get ready.
+_WARM_BOUND = 30.0
 _SHOWN_OCTETS = 4096
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -156,6 +158,7 @@ class WarmProcess:
         self._servers: dict[int, ServerProcess] = {}
         #: Ends that were told before the fork's own answer was looked at.
         self._early: dict[int, int] = {}
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.ensure_future(self._read())
 
     @classmethod
@@ -167,7 +170,7 @@ class WarmProcess:
         folder: Path,
         enter: Callable[[], None],
     ) -> WarmProcess:
-        """Start the warm process. Raises TargetError."""
+        """Start the warm process; return when it says that it is ready. Raises TargetError."""
         output = folder / "warm-output"
         process, child = await spawn(
             command,
@@ -177,7 +180,15 @@ class WarmProcess:
             enter=enter,
             pipes=True,
         )
-        return cls(process, child, output)
+        warm = cls(process, child, output)
+        waited: set[asyncio.Future[Any]] = {warm._ready, process.status}
+        await asyncio.wait(waited, timeout=_WARM_BOUND, return_when=asyncio.FIRST_COMPLETED)
+        if not warm._ready.done():
+            ended = process.status.done()
+            how = f"ended {process.describe_end()}" if ended else "does not say that it is ready"
+            await warm.close()
+            raise TargetError(f"the warm process {how}")
+        return warm
 
     async def fork(
         self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path
@@ -228,7 +239,10 @@ class WarmProcess:
         self._lost(complaint)
 
     def _heard(self, message: dict[str, Any]) -> None:
-        if "exit" in message:
+        if "ready" in message:
+            if not self._ready.done():
+                self._ready.set_result(None)
+        elif "exit" in message:
             server = self._servers.pop(message["exit"], None)
             if server is not None:
                 server.has_ended(int(message["status"]))

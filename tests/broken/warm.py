@@ -44,6 +44,7 @@ def fork(request):
 
 def main():
     signal.signal(signal.SIGCHLD, reap)
+    say(ready=True)
     for line in sys.stdin:
         fork(json.loads(line))
 
