@@ -29,6 +29,7 @@ from reference.kernel.table import RoutingTable, TableSyntaxError
 from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
+from reference.protocols.http_user import WebNeighbours, user_site
 from reference.protocols.line import SessionFactory
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
@@ -220,7 +221,15 @@ class Server:
         )
         self._listeners = Listeners(network=self.network, settings=settings, log=log)
         numbers = itertools.count(1)
-        self._services: list[tuple[str, SessionFactory]] = [
+        web = WebNeighbours(
+            router=self.router,
+            domains=self.domains,
+            threads=self._readers,
+            work=work,
+            log=log,
+        )
+        self._services: list[tuple[str, Any]] = [
+            ("HTTPU", user_site(web, reactor=self._reactor)),
             (
                 "SMTP",
                 SessionFactory(

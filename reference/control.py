@@ -87,7 +87,7 @@ class ControlLink(LineReceiver):
             self._say(error=f"not a control request: {line!r} ({error!r})")
 
     def _say(self, **message: Any) -> None:
-        self.transport.write(json.dumps(message).encode() + self.delimiter)
+        self.sendLine(json.dumps(message).encode())  # type: ignore[no-untyped-call]
 
     def _waits(self) -> list[str]:
         return sorted(self._work.waits.elements())

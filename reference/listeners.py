@@ -13,7 +13,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 
 from reference.kernel.network import Network
 from reference.storage.log import ServerLog
@@ -27,7 +26,7 @@ class PortTaken(Exception):  # noqa: N818 - it says what is wrong with the port
 @dataclass
 class _Service:
     module: str
-    factory: Factory
+    factory: Any
     ports: dict[int, list[IListeningPort]] = field(default_factory=dict)
 
 
@@ -46,7 +45,7 @@ class Listeners:
         self._log = log
         self._services: list[_Service] = []
 
-    def open(self, module: str, factory: Factory) -> None:
+    def open(self, module: str, factory: Any) -> None:
         """Listen on a module's ports from now on. Raises PortTaken."""
         service = _Service(module, factory)
         self._services.append(service)

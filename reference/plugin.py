@@ -37,13 +37,13 @@ class MailService(Service):
         """Start the server on the running reactor."""
         from twisted.internet import reactor
 
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._server = make_server(self._options, reactor=reactor)
         self._server.start()
 
     def stopService(self) -> Any:
         """Stop the server; the Deferred fires when everything accepted is safe on disk."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return self._server.stop()
 
 

@@ -10,6 +10,7 @@ from conformance.run import (
     judge_delivery,
     judge_dialogue,
     judge_files,
+    judge_http,
     judge_mail,
     judge_relay,
 )
@@ -34,6 +35,7 @@ JUDGES: Mapping[str, Judge] = {
     "not relayed": judge_relay.judge_not_relayed,
     "dns asked": judge_relay.judge_dns_asked,
     "dns not asked": judge_relay.judge_dns_asked,
+    "http": judge_http.judge_http,
     "queued": judge_files.judge_queued,
     "log": judge_files.judge_log,
     "not log": judge_files.judge_log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from conformance.scenario.complaints import Complaints
 from conformance.scenario.given_keys import PEER_CHANGE, PORT, ZoneText
@@ -16,9 +17,11 @@ from conformance.scenario.shapes import (
     LINE,
     PATTERN,
     TEXT,
+    TEXT_SCHEMA,
     Key,
     MapOf,
     Number,
+    Parsed,
     Record,
     Several,
     Shape,
@@ -39,6 +42,7 @@ from conformance.scenario.steps import (
     DeliveredStep,
     DnsAskedStep,
     FileStep,
+    HttpStep,
     LogStep,
     MailStep,
     NotDeliveredStep,
@@ -105,6 +109,14 @@ MAIL = _record(
     ),
     Key("repeat", Number(1, 10_000), "how many times it is sent, a connection each"),
 )
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"“{text}” is no URL; write http://mycompany.com/~john/page.html")
+    return text
+
 
 DELIVERED = _record(
     "delivered",
@@ -243,6 +255,27 @@ def _hosts(hosts: tuple[str, ...]) -> NotRelayedStep:
 #: Peers' names → changed keys; the reader merges them into the peers of ``given``.
 PEER_CHANGES: Shape[Mapping[str, Values]] = MapOf(PEER_CHANGE, "peers")
 
+HTTP = _record(
+    "http",
+    Key("get", Parsed("a URL", _url, "http://host/", TEXT_SCHEMA), "the URL", required=True),
+    Key("source", ADDRESS, f"the browser's address; default: {STRANGER}"),
+    Key("status", LINE, "the status, 200 or 4*; default: 200"),
+    Key("header", Headers(), "name → pattern"),
+    Key("body", PATTERNS, "patterns found somewhere in the body"),
+    brief="get",
+)
+
+
+def _http(values: Values) -> HttpStep:
+    return HttpStep(
+        url=values.get("get", "http://host/"),
+        status=values.get("status", "200"),
+        source=values.get("source", STRANGER),
+        header=values.get("header", ()),
+        body=values.get("body", ()),
+    )
+
+
 _KINDS = (
     StepKind("mail", MAIL, _mail, "one whole SMTP submission", "{to: john@mycompany.com}"),
     StepKind("route", Routes(), RouteStep, "where addresses go", "{john@a.com: LOCAL john}"),
@@ -287,6 +320,7 @@ _KINDS = (
         "make a file while the server is stopped",
         "{path: Settings/Router.settings, text: …}",
     ),
+    StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
     StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),
     StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
 )

@@ -6,8 +6,8 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 ``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep),
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
 ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
-``write``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``,
-``peer``.
+``write``, ``http``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill``
+(ProcessStep), ``zone``, ``peer``.
 """
 
 from __future__ import annotations
@@ -221,6 +221,21 @@ class NotRelayedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpStep:
+    """``http``: one GET request, and what is answered."""
+
+    url: str
+    """``http://mycompany.com/~john/page.html``; the host goes into the request, the connection to
+    the server; without a port, the documented port of users (8100)."""
+    status: str = "200"
+    """``200``; ``4*`` for a class."""
+    source: str = STRANGER
+    header: tuple[HeaderCheck, ...] = ()
+    body: tuple[Pattern, ...] = ()
+    """Each is found somewhere in the body (``Pattern.found_in``)."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedStep:
     """``queued``: number of message files in the Queue directory."""
 
@@ -347,6 +362,7 @@ StepValue: TypeAlias = (
     | NotDeliveredStep
     | RelayedStep
     | NotRelayedStep
+    | HttpStep
     | QueuedStep
     | BouncedStep
     | DnsAskedStep

@@ -13,6 +13,7 @@ from reference.cli import (
     mailboxes,
     monitoring,
     server_settings,
+    web_files,
 )
 from reference.cli.command import Command
 
@@ -25,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     *domains.COMMANDS,
     *mailboxes.COMMANDS,
     *alerts.COMMANDS,
+    *web_files.COMMANDS,
     *lists.COMMANDS,
     *server_settings.COMMANDS,
     *monitoring.COMMANDS,

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as ByteProtocol
 from twisted.python.failure import Failure
@@ -45,7 +45,7 @@ class Reader(Protocol):
         """Take bytes. Returns None to get more, or what follows after the end."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class CommandProtocol(ByteProtocol):
     """One session: commands in, replies out, one command at a time."""
 
@@ -71,6 +71,7 @@ class CommandProtocol(ByteProtocol):
         self._held_back = False  # the transport is told not to read
         self._full = False  # the transport takes no more output
         self._drained: Deferred[None] | None = None
+        self._heard_all = False  # the client sends no more
         self.closing = False
         self.lost = False
         self.when_gone: Callable[[CommandProtocol], object] | None = None
@@ -202,6 +203,15 @@ class CommandProtocol(ByteProtocol):
         if self.when_gone is not None:
             self.when_gone(self)
 
+    def readConnectionLost(self) -> None:
+        """Work off what has come and close: the client sends no more; called by Twisted."""
+        self._heard_all = True
+        self._pump()
+
+    def writeConnectionLost(self) -> None:
+        """Close: the client hears no more; called by Twisted."""
+        self.transport.abortConnection()
+
     def pauseProducing(self) -> None:
         """Stop working for the client: it does not read; called by Twisted."""
         self._full = True
@@ -229,6 +239,8 @@ class CommandProtocol(ByteProtocol):
             self._pumping = False
         self._flush()
         if not self._busy:
+            if self._heard_all and not self._full:
+                self.close()
             self._release()
         self._hold_back()
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from reference.kernel.address import AddressSyntaxError
 from reference.kernel.clock import Clock
-from reference.kernel.routes import Route, RoutingError
+from reference.kernel.routes import Route, RoutingError, SpamTrap
 from reference.protocols.smtp_data import DataReader
 from reference.protocols.smtp_trace import Trace
 from reference.queue.envelope import Envelope, Recipient, Source
@@ -136,8 +136,11 @@ class Submission:
         for address in addresses:
             try:
                 self._submitter.router.route(address)
-            except (RoutingError, AddressSyntaxError) as error:
+            except (SpamTrap, AddressSyntaxError) as error:
                 raise SubmissionRefused(f"{address} {error.text}") from error
+            except RoutingError:
+                # A header cannot be refused name by name: the Enqueuer reports what leads nowhere.
+                continue
         return addresses
 
 

@@ -275,6 +275,7 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "POP": Table(_listener("POP Module, Configuring the POP module", "110")),
         "IMAP": Table(_listener("IMAP Module, Configuring the IMAP module", "143")),
         "PWD": Table(_listener("PWD Module, Configuring the PWD module", "106")),
+        "HTTPU": Table(_listener("HTTP Module, Configuring the HTTP module", "8100")),
         "DNR": DNR,
         "TLS": Table((_log("Security, Using SSL/TLS Secure Connections"),)),
         "Protection": PROTECTION,

@@ -99,7 +99,7 @@ class _Client(POP3Client):
         """Take a line; ``+OK, send pass`` of the documents is a positive reply, too."""
         if line.startswith(b"+OK,"):
             line = b"+OK " + line[3:]
-        super().lineReceived(line)
+        super().lineReceived(line)  # type: ignore[no-untyped-call]
 
 
 class _Transport:
@@ -148,7 +148,7 @@ class _Bridge(asyncio.Protocol):
         self._protocol.dataReceived(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
+        self._protocol.connectionLost(Failure(ConnectionDone()))
 
     def _said(self, octets: bytes) -> None:
         self._shown = 0

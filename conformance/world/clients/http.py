@@ -1,0 +1,93 @@
+"""A browser's part: one GET request over a plan's socket, read to its end.
+
+It speaks HTTP/1.0, so that the end of the connection is the end of the answer; the parsing is the
+standard library's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from conformance.world.clients.channel import REPLY_SECONDS, ConnectRefused, ReplyTimeout
+from conformance.world.clients.replies import ClientError
+from conformance.world.plan import Plan
+from conformance.world.transcript import HEARD, SAID, Transcript, printable
+
+_SHOWN_OCTETS = 2000
+
+
+class BadAnswerError(ClientError):
+    """The answer is not HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What a server answered."""
+
+    status: int
+    header: Message
+    body: bytes
+
+
+class _Answer:
+    """What ``http.client`` takes for a socket."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    def makefile(self, *_: Any) -> IO[bytes]:
+        return io.BytesIO(self._octets)
+
+
+async def get(
+    plan: Plan,
+    transcript: Transcript,
+    *,
+    url: str,
+    source: str,
+    server: str,
+    port: int,
+    channel: str,
+    seconds: float = REPLY_SECONDS,
+) -> HttpReply:
+    """Ask ``server`` for a URL. Raises ClientError."""
+    parts = urlsplit(url)
+    path = parts.path or "/"
+    request = (
+        f"GET {path}{f'?{parts.query}' if parts.query else ''} HTTP/1.0\r\nHost: {parts.netloc}"
+    )
+    transcript.add(channel, SAID, request.replace("\r\n", "; "))
+    try:
+        octets = await asyncio.wait_for(
+            _exchange(plan, source, server, parts.port or port, f"{request}\r\n\r\n".encode()),
+            seconds,
+        )
+    except TimeoutError:
+        raise ReplyTimeout(f"no whole answer to GET {url} for {seconds:g} s") from None
+    except OSError as error:
+        raise ConnectRefused(f"no connection for GET {url}: {error.strerror or error}") from None
+    for line in octets[:_SHOWN_OCTETS].splitlines():
+        transcript.add(channel, HEARD, printable(line))
+    response = http.client.HTTPResponse(_Answer(octets))  # type: ignore[arg-type]
+    try:
+        response.begin()
+        return HttpReply(response.status, response.headers, response.read())
+    except http.client.HTTPException as error:
+        raise BadAnswerError(f"the answer to GET {url} is not HTTP: {error}") from None
+
+
+async def _exchange(plan: Plan, source: str, server: str, port: int, request: bytes) -> bytes:
+    loop = asyncio.get_running_loop()
+    with plan.client_socket(source) as connection:
+        await loop.sock_connect(connection, plan.connect_address(server, port))
+        await loop.sock_sendall(connection, request)
+        received = bytearray()
+        while block := await loop.sock_recv(connection, 65536):
+            received += block
+        return bytes(received)
