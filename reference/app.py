@@ -115,6 +115,7 @@ class Server:
             table=self._stored_table(),
             domains=domains,
             modules=(lists, LocalRouting(domains=domains), smtp),
+            access_modules=(lists, LocalRouting(domains=domains, for_logins=True), smtp),
             log=log,
         )
         settings.subscribe("Router", self._read_router_options)

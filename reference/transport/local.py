@@ -30,8 +30,10 @@ class LocalRouting:
 
     name = "LOCAL"
 
-    def __init__(self, *, domains: Domains) -> None:
+    def __init__(self, *, domains: Domains, for_logins: bool = False) -> None:
+        """``for_logins``: a name that nobody has is refused, whatever mail to it becomes."""
         self._domains = domains
+        self._for_logins = for_logins
 
     def route(self, address: Address, *, final: bool) -> Accept | Rewrite | None:
         """Take or change an address of a local domain. Raises UnknownAccount."""
@@ -68,6 +70,8 @@ class LocalRouting:
             return _forwarded(found)
         if found is not None:
             return None
+        if self._for_logins:
+            raise UnknownAccount("unknown account")
         return _unknown(name, domain)
 
 
