@@ -140,6 +140,18 @@ def test_a_full_disk_is_a_temporary_failure(world: SMTPWorld) -> None:
     assert message(wire) == [452]
 
 
+def test_a_client_that_sends_no_more_still_gets_its_replies(world: SMTPWorld) -> None:
+    world.queue.slow = True
+    wire = world.connect()
+    transaction(wire, "john@mycompany.com")
+    wire.send(b".\r\nNOOP\r\nDATA")
+    wire.session.readConnectionLost()
+    assert not wire.closed
+    world.queue.waiting[0].callback("1000")
+    assert codes(wire.heard().decode()) == [250, 250]
+    assert wire.closed
+
+
 # Limits
 
 
