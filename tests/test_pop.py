@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 
 from reference.kernel.protection import AddressTable
 from reference.kernel.routes import SpamTrap
-from reference.protocols.pop import names_recipient, top
+from reference.protocols.message_view import names_recipient, top
 from reference.storage.mbox_format import Flag
 
 ONE = b"Subject: one\r\nX-Real-To: abcdef\r\n\r\n.\r\n..\r\n.text\r\nlast\r\n"

@@ -21,7 +21,7 @@ from reference.protocols.imap_grammar import (
     parse_fetch,
     parse_set,
 )
-from reference.protocols.pop import names_recipient
+from reference.protocols.message_view import names_recipient
 from reference.storage.errors import MessageGone
 from reference.storage.mbox import Mailbox, StoredMessage
 from reference.storage.mbox_format import NO_FLAGS, Flag

@@ -33,6 +33,7 @@ from reference.kernel.access import (
 from reference.kernel.clock import Clock
 from reference.kernel.work import Work
 from reference.protocols.line import CommandProtocol, Doing
+from reference.protocols.message_view import names_recipient, top
 from reference.protocols.pop_xmit import Submission, SubmissionRefused, Submitter
 from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
 from reference.protocols.smtp_data import stuffed
@@ -475,32 +476,6 @@ class POPSession(CommandProtocol):
     def _lines(self, text: str, lines: Sequence[str]) -> None:
         self._ok(text)
         self.send("".join(f"{line}\r\n" for line in (*lines, ".")).encode("utf-8"))
-
-
-def names_recipient(message: bytes, field: str, name: str) -> bool:
-    """Tell whether a field of a message's header lists a name; letter case does not matter."""
-    header = message.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape")
-    wanted, prefix = name.lower(), f"{field.lower()}:"
-    for line in header.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n"):
-        if line.lower().startswith(prefix):
-            names = line[len(prefix) :].split(",")
-            if any(listed.strip().lower() == wanted for listed in names):
-                return True
-    return False
-
-
-def top(message: bytes, lines: int) -> bytes:
-    """Return the header of a message, the empty line and the first lines of its body."""
-    header, blank, body = message.partition(b"\r\n\r\n")
-    if not blank:
-        return message
-    end = 0
-    for _ in range(lines):
-        found = body.find(b"\r\n", end)
-        if found < 0:
-            return message
-        end = found + 2
-    return header + blank + body[:end]
 
 
 #: Commands whose parameters the log must not show.
