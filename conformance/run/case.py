@@ -123,6 +123,7 @@ class CaseRun:
     async def _set_up(self) -> None:
         self._scenario = scenario = project(self._scenario, self._plan.text)
         given = scenario.given
+        await self._target.vacant()
         self._plan.set_server_addresses(given.addresses)
         surroundings = Surroundings(
             plan=self._plan,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
@@ -19,12 +20,21 @@ async def judge_mail(scene: Scene, step: Step) -> None:
     channel = f"mail from {value.source}"
     for _ in range(value.repeat):
         complaint, lost = await _send(scene, value, channel)
-        if complaint:
-            scene.transcript.mark_bad(channel)
-            raise Mismatch(complaint, lost=lost)
+        if complaint is not None:
+            scene.transcript.mark_bad(channel, complaint.line)
+            raise Mismatch(complaint.sentence, lost=lost)
 
 
-async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[str, bool]:
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """What did not go as expected."""
+
+    sentence: str
+    line: str | None = None
+    """The line of the transcript that it is about; None: the last one."""
+
+
+async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[_Complaint | None, bool]:
     """Send it once; return what is wrong, and whether the connection broke."""
     credentials = None
     if value.account:
@@ -45,14 +55,14 @@ async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[str, bool]
             seconds=scene.patience,
         )
     except ClientError as error:
-        return str(error), True
-    complaint = next(_complaints(value, submission), "")
+        return _Complaint(str(error)), True
+    complaint = next(_complaints(value, submission), None)
     if submission.broken:
-        return complaint or submission.broken, True
+        return complaint or _Complaint(submission.broken), True
     return complaint, False
 
 
-def _complaints(value: MailStep, submission: Submission) -> Iterator[str]:
+def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]:
     """Yield what did not go as expected, in the order of the session."""
     refusals = {r.place: r for r in value.refused if r.place != "rcpt"}
     by_recipient = {r.recipient: r for r in value.refused if r.place == "rcpt"}
@@ -71,18 +81,18 @@ def _complaints(value: MailStep, submission: Submission) -> Iterator[str]:
     yield from _phase("the message", submission.message, refusals.get("message"))
 
 
-def _phase(what: str, reply: Reply | None, refusal: Refusal | None) -> Iterator[str]:
+def _phase(what: str, reply: Reply | None, refusal: Refusal | None) -> Iterator[_Complaint]:
     """Yield a complaint about one phase; a phase that was not reached is nobody's fault here."""
     if reply is None:
         if refusal is not None:
-            yield f"{what} was not reached, expected {refusal.reply.code}"
+            yield _Complaint(f"{what} was not reached, expected {refusal.reply.code}")
     elif refusal is None:
         if not positive(reply):
-            yield f"{what} got {reply}, expected to be accepted"
+            yield _Complaint(f"{what} got {reply}, expected to be accepted", reply.lines[-1])
     elif positive(reply) or not refusal.reply.matches(reply.code, reply.text):
         text = refusal.reply.text
         wanted = f"{refusal.reply.code} {text.text}" if text else refusal.reply.code
-        yield f"{what} got {reply}, expected {wanted}"
+        yield _Complaint(f"{what} got {reply}, expected {wanted}", reply.lines[-1])
 
 
 def content(value: MailStep) -> bytes:

@@ -151,6 +151,12 @@ class Target(abc.ABC):
     async def open(self, plan: Plan) -> None:  # noqa: B027 - a hook
         """Prepare what all sessions share (a warm server process, say); called once an engine."""
 
+    async def vacant(self) -> None:  # noqa: B027 - a hook
+        """Return when the server of the scenario before has given back addresses and ports.
+
+        Raises TargetError when it does not.
+        """
+
     @abc.abstractmethod
     async def start(self, given: Given, surroundings: Surroundings) -> Session:
         """Start a fresh server and return when it accepts connections. Raises TargetError."""

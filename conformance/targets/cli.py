@@ -47,10 +47,13 @@ class CLITarget(Target):
                 enter=plan.enter_server,
             )
 
-    async def start(self, given: Given, surroundings: Surroundings) -> CLISession:
-        """Start a fresh server; return when it accepts connections. Raises TargetError."""
+    async def vacant(self) -> None:
+        """Return when the server of the scenario before has ended. Raises TargetError."""
         if self._previous is not None and not await self._previous.gone(END_BOUND):
             raise TargetError("the server of the scenario before does not end: it keeps its ports")
+
+    async def start(self, given: Given, surroundings: Surroundings) -> CLISession:
+        """Start a fresh server; return when it accepts connections. Raises TargetError."""
         session = CLISession(self, given, surroundings)
         try:
             await session.launch()

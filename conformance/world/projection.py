@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+# The documents write leading zeros too, as in 10.34.50.01-10.34.59.99.
+_OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _QUAD = re.compile(
     # Neither part of a longer dotted number (an object identifier) nor of a word.
     rf"(?<![\w.])(?P<first>{_OCTET})\.(?P<middle>{_OCTET}\.{_OCTET})\.(?P<last>{_OCTET})(?!\w)"

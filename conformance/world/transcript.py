@@ -95,11 +95,11 @@ class Transcript:
         """Note something that the harness did or found."""
         self.add(channel, REMARK, text, bad=bad)
 
-    def mark_bad(self, channel: str | None = None) -> None:
-        """Mark the last line (of a channel) as the one that a failure is about."""
+    def mark_bad(self, channel: str | None = None, text: str | None = None) -> None:
+        """Mark the last line (of a channel, with a text) as the one that a failure is about."""
         for index in range(len(self._lines) - 1, -1, -1):
             line = self._lines[index]
-            if channel in (None, line.channel):
+            if channel in (None, line.channel) and text in (None, line.text):
                 self._lines[index] = TranscriptLine(
                     line.channel, line.arrow, line.text, True, line.step
                 )
