@@ -15,7 +15,6 @@ from queue_world import MESSAGE, FakeLog, InlineThreads, Pump, ReactorTime, Worl
 from reference.queue import PoolThreads
 from reference.queue.directory import QueueDirectory
 
-
 HERE = Path(__file__).parent
 
 
