@@ -12,9 +12,12 @@ import itertools
 import os
 import pwd
 import socket
+from pathlib import Path
 from typing import Any
 
+from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import Deferred
+from twisted.internet.ssl import PrivateCertificate
 
 from reference.cli.command import Kernel
 from reference.cli.commands import COMMANDS
@@ -30,6 +33,7 @@ from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
 from reference.protocols.http_user import WebNeighbours, user_site
+from reference.protocols.imap import IMAPOffice, IMAPSession
 from reference.protocols.line import SessionFactory
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
@@ -94,6 +98,7 @@ class Server:
             settings=settings,
             later=lambda call: self._reactor.callLater(0, call),
         )
+        self._tls = _tls_context(options.certificate)
         self._files = PoolThreads(reactor=self._reactor, size=2, name="files")
         self._readers = PoolThreads(reactor=self._reactor, size=4, name="readers")
         self.domains = Domains(
@@ -186,6 +191,7 @@ class Server:
             work=work,
             log=log,
             records=self._has_records,
+            tls=self._tls,
         )
         office = PostOffice(
             access=access,
@@ -199,6 +205,17 @@ class Server:
             clock=clock,
             work=work,
             log=log,
+            tls=self._tls,
+        )
+        mailroom = IMAPOffice(
+            access=access,
+            settings=settings,
+            name=self._name_of,
+            threads=self._readers,
+            clock=clock,
+            work=work,
+            log=log,
+            tls=self._tls,
         )
         kernel = Kernel(
             domains=self.domains,
@@ -245,6 +262,14 @@ class Server:
                     build=lambda: POPSession(office=office, number=next(numbers)),
                     channels=lambda: int(settings.get("POP", "Channels")),
                     refusal=b"-ERR too many connections, try later\r\n",
+                ),
+            ),
+            (
+                "IMAP",
+                SessionFactory(
+                    build=lambda: IMAPSession(office=mailroom, number=next(numbers)),
+                    channels=lambda: int(settings.get("IMAP", "Channels")),
+                    refusal=b"* BYE too many connections, try later\r\n",
                 ),
             ),
             (
@@ -331,6 +356,21 @@ def _become(user: str) -> None:
         raise StartError(f"--user {user}: there is no such user on this computer") from None
     except OSError as error:
         raise StartError(f"--user {user}: {error}") from error
+
+
+def _tls_context(certificate: Path | None) -> object | None:
+    """Return what STARTTLS needs, from a PEM file with key and certificate. Raises StartError."""
+    if certificate is None:
+        return None
+    try:
+        context: object = PrivateCertificate.loadPEM(certificate.read_bytes()).options()
+    except OSError as error:
+        raise StartError(f"--certificate {certificate}: {error.strerror}") from error
+    except (ValueError, SSLError) as error:
+        raise StartError(
+            f"--certificate {certificate}: not a PEM file with a private key and a certificate"
+        ) from error
+    return context
 
 
 def make_server(options: ServerOptions, *, reactor: Any) -> Server:
