@@ -16,7 +16,7 @@ from reference.queue import Outcome, Recipient, Result
 from reference.queue.delivery import delivered, failed
 from reference.queue.dequeuer import returns_whole
 from reference.queue.message import QueuedMessage
-from reference.queue.report import Ended, Report, after, before, line, subject_of
+from reference.queue.report import Ended, Report, after, before, full, line, subject_of
 
 
 @pytest.fixture
@@ -297,6 +297,18 @@ def test_no_text_of_others_makes_a_line_of_its_own(
 )
 def test_subject_of(header: bytes, subject: str) -> None:
     assert subject_of(header) == subject
+
+
+def test_a_local_name_is_reported_with_the_main_domain() -> None:
+    assert full("john", "here.example") == "john@here.example"
+    assert full("john@x", "here.example") == "john@x"
+
+
+def test_what_another_host_reports_is_not_reported(world: World) -> None:
+    message = submit(world, Recipient("a@one.example", notify="SUCCESS"))
+    world.queue.dequeuer.report(message, [0], Outcome(Result.PASSED, "ok", "2.0.0"))
+    assert reports(world) == []
+    assert world.files() == []
 
 
 def test_line() -> None:

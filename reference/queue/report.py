@@ -113,6 +113,12 @@ def line(text: str) -> str:
     return _CONTROLS.sub(" ", text)
 
 
+def full(address: str, host: str) -> str:
+    """Return an address on one line, with the Main Domain's name if it has no domain."""
+    plain = line(address)
+    return plain if "@" in plain else f"{plain}@{host}"
+
+
 def _boundary(report: Report) -> str:
     return f"_report_{report.name}_"
 
@@ -121,7 +127,7 @@ def _header(report: Report, boundary: str) -> Iterable[str]:
     subject = _SUBJECTS[report.worst] + (f": {report.subject}" if report.subject else "")
     return (
         f"From: Mail Delivery Subsystem <MAILER-DAEMON@{report.host}>",
-        f"To: <{line(report.to)}>",
+        f"To: <{full(report.to, report.host)}>",
         f"Subject: {subject}",
         f"Date: {formatdate(report.now)}",
         f"Message-ID: <report-{report.name}@{report.host}>",
@@ -157,7 +163,7 @@ def _status(report: Report) -> Iterable[str]:
         yield ""
         if ended.recipient.orcpt:
             yield f"Original-Recipient: {line(ended.recipient.orcpt)}"
-        yield f"Final-Recipient: rfc822; {line(ended.recipient.address)}"
+        yield f"Final-Recipient: rfc822; {full(ended.recipient.address, report.host)}"
         yield f"Action: {outcome.result.value}"
         yield f"Status: {outcome.status}"
         if outcome.remote:
