@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,25 +15,44 @@ from rich.table import Table
 from conformance.cli import paths
 from conformance.cli.run import LAST_RESULTS
 from conformance.cli.selection import SelectionError, load_scenarios
-from conformance.run.outcome import EXIT_AS_EXPECTED, EXIT_BROKEN, Outcome
+from conformance.run.outcome import EXIT_AS_EXPECTED, Outcome
 from conformance.run.results import ResultsError, load
 from conformance.scenario.catalogue import Catalogue, CatalogueError
 from conformance.scenario.coverage import Coverage, coverage
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+class UnknownAreaError(Exception):
+    """The catalogue has no such area; one sentence."""
+
+
+MISUSE = (CatalogueError, ResultsError, SelectionError, UnknownAreaError)
+_COLUMNS = ("entries", "covered", "untestable", "passed", "failed")
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "coverage",
-        help="hold scenarios and results against the catalogue of the documents' statements",
-        description="A statement is passed when every scenario that covers it passed.",
+    parser.description = (
+        "Count the documents' statements by area. A statement is passed when every scenario that "
+        "covers it passed, and failed when one of them failed."
     )
     add = parser.add_argument
     add("areas", nargs="*", metavar="AREA", help="areas such as ROUTE (default: all)")
     add("--json", action="store_true", help="numbers only, as JSON")
     add("--missing", action="store_true", help="name the statements that nothing covers")
     add("--results", type=Path, metavar="FILE", help=f"default: {LAST_RESULTS} if it is there")
-    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the coverage of the chosen areas. Raises MISUSE."""
+    catalogue = Catalogue.load(paths.scenarios() / "catalogue")
+    found = coverage(load_scenarios(), catalogue, _outcomes(options.results))
+    if options.areas:
+        found = _only(found, options.areas)
+    if options.json:
+        print(json.dumps(found.as_json(), indent=1))
+    else:
+        _print(Console(highlight=False), found, catalogue, missing=options.missing)
+    return EXIT_AS_EXPECTED
 
 
 def _outcomes(path: Path | None) -> Mapping[str, Outcome]:
@@ -42,31 +61,13 @@ def _outcomes(path: Path | None) -> Mapping[str, Outcome]:
     return {case.id: case.result.outcome for case in load(path or LAST_RESULTS).cases}
 
 
-def run(options: argparse.Namespace) -> int:
-    """Print the coverage of the chosen areas."""
-    try:
-        catalogue = Catalogue.load(paths.scenarios() / "catalogue")
-        found = coverage(load_scenarios(), catalogue, _outcomes(options.results))
-    except (CatalogueError, ResultsError, SelectionError) as error:
-        print(f"mailproof coverage: {error}", file=sys.stderr)
-        return EXIT_BROKEN
-    unknown = [area for area in options.areas if area not in found.areas]
-    if unknown:
-        print(
-            f"mailproof coverage: no area {', '.join(unknown)}; areas: {', '.join(found.areas)}",
-            file=sys.stderr,
-        )
-        return EXIT_BROKEN
-    if options.areas:
-        found = Coverage({name: found.areas[name] for name in options.areas})
-    if options.json:
-        print(json.dumps(found.as_json(), indent=1))
-        return EXIT_AS_EXPECTED
-    _print(Console(highlight=False), found, catalogue, missing=options.missing)
-    return EXIT_AS_EXPECTED
-
-
-_COLUMNS = ("entries", "covered", "untestable", "passed", "failed")
+def _only(found: Coverage, areas: Sequence[str]) -> Coverage:
+    for area in areas:
+        if area not in found.areas:
+            near = difflib.get_close_matches(area.upper(), found.areas, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"areas: {', '.join(found.areas)}"
+            raise UnknownAreaError(f"the catalogue has no area {area!r} ({hint})")
+    return Coverage({area: found.areas[area] for area in areas})
 
 
 def _print(console: Console, found: Coverage, catalogue: Catalogue, *, missing: bool) -> None:

@@ -1,14 +1,17 @@
 """``mailproof run``: run scenarios against a server and say where it stands.
 
 pytest is the engine; this command chooses its arguments, shows its progress a chapter a line, and
-prints the differences. Only the plugins that are needed are loaded, whatever else is installed.
+prints the differences. Only the plugins that are needed are loaded, whatever else is installed or
+set in the environment. What can be wrong with the arguments is found before anything is started.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import sys
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,103 +19,166 @@ from rich.console import Console
 
 from conformance.cli import paths
 from conformance.cli.progress import ChapterProgress
-from conformance.cli.selection import SelectionError, load_scenarios, matching
+from conformance.cli.selection import SelectionError, arguments, load_scenarios, matching
 from conformance.cli.summary import print_summary
 from conformance.report.page import write_report
-from conformance.run.outcome import EXIT_BROKEN
-from conformance.run.results import ResultsError, load
+from conformance.run.baseline import Baseline, BaselineError
+from conformance.run.outcome import EXIT_AS_EXPECTED, EXIT_BROKEN
+from conformance.run.results import ResultsError, RunResult, load
+from conformance.scenario.load import find_root
 from conformance.targets.base import TargetError
 from conformance.targets.file import load_target
 
-#: Where the last run's results lie when nothing else is said.
-LAST_RESULTS = Path(".mailproof/result.json")
+
+class RunError(Exception):
+    """The run cannot begin, or it had nothing to do; one sentence."""
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+MISUSE = (RunError, TargetError, SelectionError, BaselineError, ResultsError)
+
+#: What a run leaves in the current folder: its results and pytest's notes for ``--lf``.
+STATE = Path(".mailproof")
+LAST_RESULTS = STATE / "result.json"
+
+
+def _workers(text: str) -> str:
+    if text in ("auto", "logical") or text.isdigit():
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor auto")
+
+
+def _number(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "run",
-        help="run scenarios against a server",
-        description="Run scenarios. Without --target the server is the embedded reference.",
-    )
+    parser.description = "Run scenarios. Without --target the server is the embedded reference."
+    parser.epilog = "Exit status: 0 all as expected, 1 a difference, 2 the run itself broke."
     add = parser.add_argument
     add("words", nargs="*", metavar="ID|PATH", help="chapters, files or cases (default: all)")
     add("--target", metavar="FILE", help="the target file of the server under test")
     add("--plan", choices=("auto", "namespace", "loopback"), default="auto")
     add("--strict", action="store_true", help="check literal reply texts too")
-    add("--baseline", metavar="FILE", help="YAML file of expected failures")
-    add("--results", metavar="FILE", help=f"write result.json there (default {LAST_RESULTS})")
-    add("--report", metavar="DIR", help="leave result.json and the page index.html there")
+    add("--baseline", metavar="FILE", help="YAML file, id: reason, of expected failures")
+    add("--results", metavar="FILE", help=f"write result.json there (default: {LAST_RESULTS})")
+    add("--report", metavar="DIR", help="leave the page index.html and result.json there")
     add("--junit", metavar="FILE", help="write JUnit XML there")
-    add("-n", dest="workers", default="0", metavar="N", help="parallel workers (a number or auto)")
+    add("-n", dest="workers", type=_workers, default="0", metavar="N", help="a number, or auto")
     add("-k", dest="expression", metavar="EXPR", help="only cases whose id matches, as in pytest")
     add("-x", dest="first", action="store_true", help="stop at the first difference")
     add("--lf", dest="last_failed", action="store_true", help="only what failed last time")
-    add("--slowest", type=int, default=5, metavar="N", help="how many of the slowest to print")
-    parser.set_defaults(command=run)
+    add("--slowest", type=_number, default=5, metavar="N", help="how many of the slowest to print")
 
 
-def _results_path(options: argparse.Namespace) -> Path:
-    if options.results:
-        return Path(options.results)
-    return Path(options.report) / "result.json" if options.report else LAST_RESULTS
+def run(options: argparse.Namespace) -> int:
+    """Run the scenarios; return the exit status. Raises MISUSE."""
+    console = Console(highlight=False)
+    target = load_target(options.target or paths.reference_target())
+    if options.baseline:
+        Baseline.load(options.baseline)
+    words = _pytest_arguments(options, target.path)
+    results = Path(options.results or LAST_RESULTS)
+    for path in _outputs(options, results):
+        _check_writable(path)
+    results.unlink(missing_ok=True)
+    progress = ChapterProgress(console)
+    with _own_plugins_only(), progress:
+        status = int(pytest.main(words, plugins=[progress]))
+    if status == pytest.ExitCode.USAGE_ERROR:
+        return EXIT_BROKEN  # pytest has said what is wrong with its arguments
+    return _account(console, options, load(results), status)
 
 
-def _pytest_arguments(options: argparse.Namespace, results: Path) -> list[str]:
-    target = Path(options.target) if options.target else paths.reference_target()
-    load_target(target)  # so that a bad file is one sentence and nothing is started
-    scenarios = paths.scenarios()
-    chosen = matching(load_scenarios(scenarios), options.words) if options.words else []
-    arguments = [
+def _pytest_arguments(options: argparse.Namespace, target: Path) -> list[str]:
+    tree = paths.scenarios()
+    root, named = tree.parent, [str(tree)]
+    # Workers go on after a scenario file that does not load, so it is looked for before.
+    if options.words or options.workers != "0":
+        scenarios = load_scenarios(tree)
+        if options.words:
+            chosen = matching(scenarios, options.words)
+            named = arguments(chosen, scenarios)
+            roots = {find_root(s.position.path.absolute()).parent for s in chosen}
+            root = Path(os.path.commonpath([tree.parent, *roots]))
+    return [
         "-c",
         str(Path(__file__).with_name("pytest.ini")),
-        f"--rootdir={Path.cwd()}",
+        f"--rootdir={root}",
+        *("-o", f"cache_dir={Path.cwd() / STATE / 'cache'}"),
         *("-p", "no:terminal", "-p", "conformance.plugin", "-p", "xdist.plugin"),
-        f"--mailproof-target={target.resolve()}",
+        "-s",  # scenarios print nothing, and the progress must reach the terminal
+        f"--mailproof-target={target}",
         f"--mailproof-plan={options.plan}",
-        f"--mailproof-results={results.resolve()}",
-        f"--mailproof-fixtures={(scenarios.parent / 'fixtures').resolve()}",
+        f"--mailproof-results={Path(options.results or LAST_RESULTS).absolute()}",
         *(["--mailproof-strict"] if options.strict else []),
-        *([f"--mailproof-baseline={Path(options.baseline).resolve()}"] if options.baseline else []),
-        *([f"--junit-xml={options.junit}"] if options.junit else []),
+        *(
+            [f"--mailproof-baseline={Path(options.baseline).absolute()}"]
+            if options.baseline
+            else []
+        ),
+        *([f"--junit-xml={Path(options.junit).absolute()}"] if options.junit else []),
         *(["-k", options.expression] if options.expression else []),
         *(["-x"] if options.first else []),
         *(["--lf"] if options.last_failed else []),
         *(["-n", options.workers] if options.workers != "0" else []),
+        *named,
     ]
-    files = sorted({str(s.position.path) for s in chosen})
-    return arguments + (files or [str(scenarios)])
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the scenarios; return the exit status."""
-    console = Console(highlight=False)
-    results = _results_path(options)
+def _outputs(options: argparse.Namespace, results: Path) -> Iterator[Path]:
+    yield results
+    if options.report:
+        yield Path(options.report) / "index.html"
+    if options.junit:
+        yield Path(options.junit)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out now what would otherwise be known after the run. Raises RunError."""
     try:
-        arguments = _pytest_arguments(options, results)
-    except (TargetError, SelectionError) as error:
-        print(f"mailproof run: {error}", file=sys.stderr)
-        return EXIT_BROKEN
-    results.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _own_plugins_only() -> Iterator[None]:
+    """Keep other plugins and the user's own pytest options out of the run and its workers."""
+    before = dict(os.environ)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    progress = ChapterProgress(console, only=frozenset(options.words))
-    status = int(pytest.main(arguments, plugins=[progress]))
-    progress.close()
-    return _account(console, options, results, status)
-
-
-def _account(
-    console: Console, options: argparse.Namespace, results: Path, pytest_status: int
-) -> int:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
     try:
-        outcome = load(results)
-    except ResultsError as error:
-        print(f"mailproof run: {error}", file=sys.stderr)
-        return EXIT_BROKEN
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _account(console: Console, options: argparse.Namespace, outcome: RunResult, status: int) -> int:
+    if not outcome.cases and outcome.exit_status == EXIT_AS_EXPECTED:
+        raise RunError("nothing was selected; mailproof list shows what there is")
     print_summary(console, outcome, slowest=options.slowest)
     if options.report:
-        page = Path(options.report) / "index.html"
-        write_report([outcome], page)
-        console.print(f"Report: {page}", soft_wrap=True)
-    interrupted = pytest_status in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-    return EXIT_BROKEN if interrupted and not options.first else outcome.exit_status
+        _leave_report(console, options, outcome)
+    broke = status == pytest.ExitCode.INTERNAL_ERROR
+    return EXIT_BROKEN if broke else outcome.exit_status
+
+
+def _leave_report(console: Console, options: argparse.Namespace, outcome: RunResult) -> None:
+    folder = Path(options.report)
+    results = Path(options.results or LAST_RESULTS)
+    try:
+        write_report([outcome], folder / "index.html")
+        if results.resolve() != (folder / "result.json").resolve():
+            shutil.copyfile(results, folder / "result.json")
+    except OSError as error:
+        raise RunError(f"the report cannot be written: {error}") from None
+    console.print(f"Report: {folder / 'index.html'}", soft_wrap=True)

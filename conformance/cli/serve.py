@@ -1,29 +1,20 @@
-"""``mailproof serve``: start the reference server, in a process of its own."""
+"""``mailproof serve``: start the reference server; this process becomes it."""
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
 import sys
+from typing import NoReturn
+
+MISUSE: tuple[type[Exception], ...] = ()
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare the command."""
-    parser = commands.add_parser(
-        "serve",
-        help="start the reference server (mailproof-server) with the options that follow",
-        add_help=False,
-        prefix_chars="\0",
-    )
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare the command: whatever follows is the server's."""
     parser.add_argument("words", nargs=argparse.REMAINDER)
-    parser.set_defaults(command=run)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the server until it ends; return its exit status."""
-    with subprocess.Popen([sys.executable, "-m", "reference", *options.words]) as server:
-        while True:
-            try:
-                return server.wait()
-            except KeyboardInterrupt:
-                server.terminate()
+def run(options: argparse.Namespace) -> NoReturn:
+    """Become the server, so that signals and the exit status are its own."""
+    os.execv(sys.executable, [sys.executable, "-m", "reference", *options.words])
