@@ -45,7 +45,8 @@ def main() -> int:
         for number in range(options.runs):
             rows, seconds = one_run(options.workers, options.words, results)
             rates.append(rows / seconds)
-            print(f"run {number + 1}: {rows} rows in {seconds:.2f} s, {rates[-1]:.1f} rows a second")
+            rate = f"{rates[-1]:.1f} rows a second"
+            print(f"run {number + 1}: {rows} rows in {seconds:.2f} s, {rate}")
         cases = json.loads(results.read_text())["cases"]
     slowest = sorted(cases, key=lambda case: -case["seconds"])[:5]
     median = statistics.median(rates)
