@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _split(text: str) -> tuple[str, int]:
     name, colon, port = text.rpartition(":")
-    if not colon or text.count(":") > 1 and not name.endswith("]"):
+    if not colon or (text.count(":") > 1 and not name.endswith("]")):
         name, port = text, "25"
     name = name.removeprefix("[").removesuffix("]")
     if not name or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:

@@ -103,8 +103,8 @@ def _stands_for(documented: str, real: str) -> str:
 def _clients(scenario: Scenario) -> list[str]:
     """Return the addresses that the scenario's clients have, in order; a stranger's at least."""
     sources = [
-        step.source
+        step.value.source
         for step in scenario.steps
-        if isinstance(step, DialogueStep | MailStep | HttpStep)
+        if isinstance(step.value, DialogueStep | MailStep | HttpStep)
     ]
     return list(dict.fromkeys((*sources, STRANGER)))

@@ -1,17 +1,26 @@
 """Try the ways on one host and say which one worked.
 
-Only replies to RCPT count, and the session ends there. A server that takes any local name cannot be
-judged by addresses that look local; a control recipient finds that out first.
+Only the reply to RCPT counts, and the session ends there. A server that takes every local name
+cannot be judged by addresses that look local; a control recipient finds that out first. And a
+server that refuses the stranger's return path has not been asked about the recipient at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import enum
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from conformance.relaytest.attempts import Attempt, Names, attempts
+
+#: After so many sessions in a row without an answer the host is given up.
+_ENOUGH = 3
+#: Octets of one line, lines of one reply: more is no SMTP server.
+_LINE_LIMIT = 1 << 16
+_REPLY_LIMIT = 1000
+_CLOSED = "the connection was closed"
 
 
 class Verdict(enum.Enum):
@@ -20,12 +29,13 @@ class Verdict(enum.Enum):
     RELAYS = "relays"
     REFUSED = "refused"
     UNCLEAR = "unclear"
-    """A temporary refusal, a closed connection, or a server that takes any local name."""
+    """A temporary refusal, no answer, a refusal of the return path that every attempt has, or a
+    local recipient at a server that takes every local name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one attempt; ``reply`` is the server's reply to RCPT or what went wrong."""
+    """The result of one attempt; ``reply`` is the reply that decided, or what went wrong."""
 
     attempt: Attempt
     verdict: Verdict
@@ -33,16 +43,25 @@ class Finding:
 
 
 class HostUnusable(Exception):  # noqa: N818 - says what is wrong with the host
-    """The host cannot be tested: no connection, or no SMTP greeting."""
+    """The host cannot be tested: no connection, no SMTP greeting, or no answers any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where to knock; ``seconds`` bounds each reply."""
+    """Where to knock; ``seconds`` bounds the connecting and each reply."""
 
     address: str
     port: int = 25
     seconds: float = 30.0
+
+
+def address_literal(host: Host) -> str:
+    """Return the host as people write it."""
+    return f"{host.address} port {host.port}"
+
+
+class _NoReply(Exception):  # noqa: N818 - an outcome
+    """The host did not answer; the text says how."""
 
 
 class _Session:
@@ -56,80 +75,127 @@ class _Session:
         self._seconds = seconds
 
     async def reply(self) -> str:
-        """Read one reply; return its code and last line. An empty string: closed."""
-        while True:
-            line = await asyncio.wait_for(self._reader.readline(), self._seconds)
-            text = line.decode("latin-1").rstrip("\r\n")
-            if not line or text[3:4] != "-":
-                return text
+        """Read one reply; return its code and the text of its last line. Raises _NoReply."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                for _ in range(_REPLY_LIMIT):
+                    line = await self._reader.readline()
+                    text = line.decode("latin-1").rstrip("\r\n")
+                    if not line.endswith(b"\n"):
+                        raise _NoReply(_CLOSED)
+                    if text[3:4] != "-":
+                        return text
+                raise _NoReply("the reply has no end")
+        except TimeoutError:
+            raise _NoReply(f"no reply within {self._seconds:g} s") from None
+        except ValueError:
+            raise _NoReply("the reply has a line without end") from None
+        except ConnectionError:
+            raise _NoReply(_CLOSED) from None
 
     async def ask(self, command: str) -> str:
-        """Send a command and read its reply."""
-        self._writer.write(command.encode("latin-1") + b"\r\n")
-        await self._writer.drain()
+        """Send a command and read its reply. Raises _NoReply."""
+        try:
+            self._writer.write(command.encode("latin-1", "replace") + b"\r\n")
+            await self._writer.drain()
+        except ConnectionError:
+            raise _NoReply(_CLOSED) from None
         return await self.reply()
 
-    async def close(self) -> None:
-        """Close the connection without waiting for the other side."""
+    def close(self) -> None:
+        """Take leave without waiting for the other side."""
+        self._writer.write(b"QUIT\r\n")
         self._writer.close()
 
 
 async def _open(host: Host) -> tuple[_Session, str]:
-    connecting = asyncio.open_connection(host.address, host.port, limit=1 << 16)
+    """Connect; return the session and the greeting. Raises HostUnusable."""
     try:
-        reader, writer = await asyncio.wait_for(connecting, host.seconds)
-        session = _Session(reader, writer, host.seconds)
-        greeting = await session.reply()
+        async with asyncio.timeout(host.seconds):
+            reader, writer = await asyncio.open_connection(
+                host.address, host.port, limit=_LINE_LIMIT
+            )
     except TimeoutError:
         raise HostUnusable(
-            f"{host.address} port {host.port} said nothing within {host.seconds:g} s"
+            f"no connection to {address_literal(host)} in {host.seconds:g} s"
         ) from None
     except OSError as error:
-        raise HostUnusable(f"no connection to {host.address} port {host.port}: {error}") from error
-    return session, greeting
-
-
-async def _recipient_reply(host: Host, attempt: Attempt) -> str:
-    session, greeting = await _open(host)
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise HostUnusable(f"no connection to {address_literal(host)}: {reason}") from None
+    session = _Session(reader, writer, host.seconds)
     try:
-        if not greeting.startswith("2"):
-            return greeting or "the connection was closed"
-        if (await session.ask(f"EHLO {attempt.helo}"))[:1] != "2":
-            await session.ask(f"HELO {attempt.helo}")
-        for command in attempt.before:
-            await session.ask(command)
-        mail = await session.ask(f"MAIL FROM:{attempt.sender}")
-        if mail.startswith("2"):
-            return await session.ask(f"RCPT TO:{attempt.recipient}") or "the connection was closed"
-        return mail or "the connection was closed"
-    except (TimeoutError, ConnectionError) as error:
-        return f"no reply ({error or 'timed out'})"
-    finally:
-        await session.close()
-
-
-def _judge(attempt: Attempt, reply: str, *, takes_any_name: bool) -> Verdict:
-    if reply.startswith("2"):
-        return Verdict.UNCLEAR if attempt.local and takes_any_name else Verdict.RELAYS
-    return Verdict.REFUSED if reply.startswith("5") else Verdict.UNCLEAR
+        return session, await session.reply()
+    except _NoReply as silence:
+        session.close()
+        raise HostUnusable(f"{address_literal(host)} does not greet: {silence}") from None
 
 
 async def server_name(host: Host) -> str:
     """Return the domain that the host's greeting names. Raises HostUnusable."""
     session, greeting = await _open(host)
-    await session.close()
-    words = greeting.split()
-    if not greeting.startswith("220") or len(words) < 2:
+    session.close()
+    words = greeting.removeprefix("220-").removeprefix("220").split()
+    if not greeting.startswith("220") or not words:
         raise HostUnusable(
-            f"{host.address} port {host.port} does not greet like an SMTP server: {greeting!r}"
+            f"{address_literal(host)} does not greet like an SMTP server: {greeting!r}"
         )
-    return words[1]
+    return words[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """How far an attempt came, and the reply that ended it."""
+
+    reply: str
+    at: str
+    """``greeting``, ``mail``, ``rcpt``, or ``nowhere``: there was no answer."""
+
+
+async def _answer(host: Host, attempt: Attempt) -> _Answer:
+    try:
+        session, greeting = await _open(host)
+    except HostUnusable as error:
+        return _Answer(str(error), "nowhere")
+    try:
+        if not greeting.startswith("2"):
+            return _Answer(greeting, "greeting")
+        if not (await session.ask(f"EHLO {attempt.helo}")).startswith("2"):
+            await session.ask(f"HELO {attempt.helo}")
+        for command in attempt.before:
+            await session.ask(command)
+        mail = await session.ask(f"MAIL FROM:{attempt.sender}")
+        if not mail.startswith("2"):
+            return _Answer(mail, "mail")
+        for command in attempt.between:
+            await session.ask(command)
+        return _Answer(await session.ask(f"RCPT TO:{attempt.recipient}"), "rcpt")
+    except _NoReply as silence:
+        return _Answer(str(silence), "nowhere")
+    finally:
+        session.close()
+
+
+def _judge(attempt: Attempt, answer: _Answer, *, usual: str, takes_any_name: bool) -> Verdict:
+    """Return what an answer means; ``usual`` is the return path that tells nothing by itself."""
+    if answer.at == "rcpt" and answer.reply.startswith("2"):
+        return Verdict.UNCLEAR if attempt.local and takes_any_name else Verdict.RELAYS
+    asked = answer.at == "rcpt" or (answer.at == "mail" and attempt.sender != usual)
+    return Verdict.REFUSED if asked and answer.reply.startswith("5") else Verdict.UNCLEAR
 
 
 async def probe(host: Host, names: Names) -> AsyncIterator[Finding]:
-    """Try every way, one session each, in turn."""
-    control = Attempt("control", f"<mailproof.no.such.name@{names.server}>")
-    takes_any_name = (await _recipient_reply(host, control)).startswith("2")
+    """Try every way, one session each, in turn. Raises HostUnusable when the host falls silent."""
+    usual = f"<{names.stranger}>"
+    control = Attempt(name="control", recipient=names.local_name, sender=usual)
+    answer = await _answer(host, control)
+    takes_any_name = answer.at == "rcpt" and answer.reply.startswith("2")
+    silent = int(answer.at == "nowhere")
     for attempt in attempts(names):
-        reply = await _recipient_reply(host, attempt)
-        yield Finding(attempt, _judge(attempt, reply, takes_any_name=takes_any_name), reply)
+        answer = await _answer(host, attempt)
+        verdict = _judge(attempt, answer, usual=usual, takes_any_name=takes_any_name)
+        yield Finding(attempt, verdict, answer.reply)
+        silent = silent + 1 if answer.at == "nowhere" else 0
+        if silent >= _ENOUGH:
+            raise HostUnusable(
+                f"{address_literal(host)} gave no answer {silent} times in a row: {answer.reply}"
+            )
