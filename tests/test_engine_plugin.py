@@ -96,6 +96,14 @@ def test_a_failure_shows_the_wire_and_no_trace(pytester, tree):
     ran.stdout.no_fnmatch_line("*items.py*")
 
 
+def test_an_error_shows_the_servers_last_words_and_no_trace(pytester, tree):
+    tree(c=DYING)
+    ran = run(pytester, "scenarios")
+    assert ran.ret == 2
+    ran.stdout.fnmatch_lines(["*the server ended in the middle with status 3: toy: this is the*"])
+    ran.stdout.no_fnmatch_line("*items.py:*")
+
+
 def test_all_as_expected_is_status_0(pytester, tree):
     tree(a=PASSING, e=FAILING)
     (pytester.path / "known.yaml").write_text("router/e: a known bug\n")

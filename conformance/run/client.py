@@ -163,7 +163,8 @@ class EngineClient:
         except (EOFError, OSError):
             raise self._died() from None
         except BaseException:
-            self._end()
+            # Interrupted: the answer under way would be taken for that of the next request.
+            self.close()
             raise
         self._end()
         raise EngineError(f"the engine hung: no answer within {seconds:g} seconds; it was killed")

@@ -9,6 +9,7 @@ because a namespace, once entered, is for ever, and because a scenario may break
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import shutil
 import signal
 import sys
@@ -27,6 +28,9 @@ from conformance.targets.kinds import make_target
 from conformance.targets.process import die_with_parent
 from conformance.world.choose import choose_plan
 from conformance.world.plan import Plan, PlanError
+
+#: Seconds beyond the bound of a scenario after which the engine itself is stuck.
+STUCK = 5.0
 
 
 class Engine:
@@ -87,7 +91,10 @@ class Engine:
                 request.cancel()
                 return
             answer = asyncio.create_task(self._answer(request.result()))
+            # A loop that is stuck cannot see its own bound: this thread of C ends the process.
+            faulthandler.dump_traceback_later(self._settings.bound + STUCK, exit=True)
             await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+            faulthandler.cancel_dump_traceback_later()
             if gone.done():
                 # Nobody is left to hear it: give up, but let the scenario clean up.
                 answer.cancel()
@@ -158,7 +165,8 @@ def main(descriptor: int) -> int:
     """Serve the client at a socket's descriptor; return the exit status."""
     # Ctrl-C reaches the client, which ends the connection; the engine then ends in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
+    # An engine that can clean up shall do so, though nobody hears it any more.
+    die_with_parent(signal.SIGTERM)
     connection = Connection(descriptor)
     try:
         settings: EngineSettings = connection.recv()

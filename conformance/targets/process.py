@@ -29,10 +29,10 @@ _SHOWN_OCTETS = 4096
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with_parent() -> None:
-    """Arrange that this process is killed when its parent ends (Linux only)."""
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Arrange that this process gets a signal when its parent ends (Linux only)."""
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 class ServerProcess:
