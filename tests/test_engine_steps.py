@@ -93,7 +93,7 @@ MET = {
     "dns asked": RELAY + "  - dns asked: A relay.com\n  - dns not asked: MX *\n",
     "log": MAIL + "  - log: '*got MAIL FROM*'\n  - not log: '*crash*'\n",
     "file": "  - file: {path: 'Accounts/*/account.settings', dictionary: '{Password=first;}', "
-    "contains: first, lacks: last, matches: '{Pass*'}\n",
+    "shape: dictionary, contains: first, lacks: last, matches: '{Pass*'}\n",
     "write": "  - stop\n  - write: {path: Settings/x.txt, text: hello}\n  - start\n"
     "  - file: {path: Settings/x.txt, is text: hello}\n",
     "wait": "  - peer: {relay.com: {replies: {mail: 450 later}}}\n"
@@ -215,6 +215,10 @@ UNMET = {
     "file": (
         "  - file: {path: 'Accounts/*/account.settings', dictionary: '{Password=other;}'}\n",
         "is {Password=first;}, expected {Password=other;}",
+    ),
+    "file of another kind": (
+        "  - file: {path: 'Accounts/*/account.settings', shape: array}\n",
+        "is {Password=first;}, expected data of the kind array",
     ),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.steps import CliCommand, CliStep, RouteCheck, RouteExpectation, RouteStep
-from conformance.targets.dictionary import DictionaryError, Value, dump, parse
+from conformance.targets.dictionary import DictionaryError, Value, dump, kind_of_data, parse
 
 _PARTS = 3
 """Route answers with module, queue and address (Guide 3.5.2, Command Line Interface)."""
@@ -99,8 +99,11 @@ def _misshapen(shape: str, text: str) -> str:
         found = parse(text)
     except DictionaryError as error:
         return f"the answer is not data: {text!r}: {error}"
-    kind = {dict: "dictionary", list: "array"}.get(type(found), "string")
-    return "" if kind == shape else f"gives {dump(found)}, expected data of the kind {shape}"
+    return (
+        ""
+        if kind_of_data(found) == shape
+        else f"gives {dump(found)}, expected data of the kind {shape}"
+    )
 
 
 def _difference(expected_text: str, text: str) -> str:

@@ -8,7 +8,7 @@ from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.steps import FileStep, LogStep, QueuedStep, WriteStep
 from conformance.targets.base import TargetError
-from conformance.targets.dictionary import DictionaryError, dump, parse
+from conformance.targets.dictionary import DictionaryError, dump, kind_of_data, parse
 
 _FILES = "files"
 
@@ -59,6 +59,7 @@ async def judge_file(scene: Scene, step: Step) -> None:
 
 
 def _file_unmet(text: str, value: FileStep) -> str:
+    """Return what the file lacks, or an empty string."""
     for pattern in value.contains:
         if not pattern.found_in(text):
             return f"has nothing that is {pattern.describe()}"
@@ -70,17 +71,19 @@ def _file_unmet(text: str, value: FileStep) -> str:
             return f"no line {_is(pattern.describe())}"
     if value.is_text is not None and text.rstrip("\n") != value.is_text:
         return f"is {text.rstrip(chr(10))!r}, expected {value.is_text!r}"
-    if value.dictionary is not None:
-        return _other_data(text, value.dictionary)
-    return ""
+    return _other_data(text, value)
 
 
-def _other_data(text: str, expected_text: str) -> str:
-    expected = parse(expected_text)
+def _other_data(text: str, value: FileStep) -> str:
+    if not value.shape and value.dictionary is None:
+        return ""
     try:
         found = parse(text)
     except DictionaryError as error:
         return f"is not data: {error}"
+    if value.shape and kind_of_data(found) != value.shape:
+        return f"is {dump(found)}, expected data of the kind {value.shape}"
+    expected = found if value.dictionary is None else parse(value.dictionary)
     return "" if found == expected else f"is {dump(found)}, expected {dump(expected)}"
 
 

@@ -18,6 +18,7 @@ from conformance.scenario.shapes import (
     PATTERN,
     TEXT,
     TEXT_SCHEMA,
+    Choice,
     Key,
     MapOf,
     Number,
@@ -27,6 +28,7 @@ from conformance.scenario.shapes import (
     Shape,
 )
 from conformance.scenario.step_shapes import (
+    DATA_KINDS,
     PATTERNS,
     QUESTION,
     TEXT_MAP,
@@ -162,6 +164,7 @@ FILE = _record(
     Key("lacks", PATTERNS, "patterns found nowhere in the file"),
     Key("matches", PATTERNS, "patterns that match a line of the file"),
     Key("dictionary", TEXT, "the whole data, compared as values of the documents' format"),
+    Key("shape", Choice("a kind of data", DATA_KINDS), "what the file must parse as"),
     Key("is text", TEXT, "the whole text"),
     Key("count", Number(), "how many files match the glob; default: at least one"),
     brief="path",
@@ -243,6 +246,7 @@ def _file(values: Values) -> FileStep:
         lacks=values.get("lacks", ()),
         matches=values.get("matches", ()),
         dictionary=values.get("dictionary"),
+        shape=values.get("shape", ""),
         is_text=values.get("is text"),
         count=values.get("count"),
     )

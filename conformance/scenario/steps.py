@@ -297,6 +297,8 @@ class FileStep:
     """Each matches a line of the file (``Pattern.matches``)."""
     dictionary: str | None = None
     """Data in the documents' format, equal to the file's as parsed values."""
+    shape: str = ""
+    """The kind of data that the file is: ``dictionary``, ``array`` or ``string``; "": whatever."""
     is_text: str | None = None
     """The file's whole text, line ends as LF, the last ones dropped."""
     count: int | None = None

@@ -53,6 +53,11 @@ def dump(value: Value | tuple[str, ...]) -> str:
     return "(" + ",".join(dump(element) for element in value) + ")"
 
 
+def kind_of_data(value: Value) -> str:
+    """Return ``dictionary``, ``array`` or ``string``."""
+    return {dict: "dictionary", list: "array"}.get(type(value), "string")
+
+
 def _dump_string(text: str) -> str:
     if _STRICT_ATOM.match(text):
         return text
