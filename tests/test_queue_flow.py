@@ -247,6 +247,32 @@ def test_a_restart_serves_only_the_recipients_that_are_left(world: World) -> Non
     assert after.files() == []
 
 
+def test_a_killed_server_knows_what_it_was_just_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    submit(world, envelope("john", "a@one.example"))
+    world.queue._directory._rounds._threads = HeldThreads()
+    world.queue.dequeuer.report(only(world), [0], delivered("stored"))
+    after = world.again()
+    after.queue.recover()
+    assert after.local.got == []
+    assert [host for _, host, _ in after.smtp.got] == ["one.example"]
+
+
+def test_a_state_that_cannot_be_written_at_once_is_written_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    submit(world, envelope("john", "a@one.example"))
+    monkeypatch.setattr(QueuedMessage, "write_down", broken)
+    world.queue.dequeuer.report(only(world), [0], delivered("stored"))
+    assert world.log.has("DEQUEUER", "Input/output error")
+    after = world.again()
+    after.queue.recover()
+    assert after.local.got == []
+
+
 def test_a_restart_keeps_envelope_options_and_age(world: World) -> None:
     wanted = Recipient("a@one.example", notify="SUCCESS,DELAY", orcpt="rfc822;x@y")
     submit(world, envelope(wanted, ret="FULL", envid="id-1", body="8BITMIME"))

@@ -23,6 +23,7 @@ from reference.kernel.routes import Address, Route
 from reference.kernel.work import Work
 from reference.queue.delivery import Entry, Result
 from reference.queue.envelope import Envelope, Recipient, Source
+from reference.queue.head import State, parse
 from reference.queue.message import QueuedMessage
 from reference.storage.domains import Account
 from reference.storage.errors import FileError
@@ -159,6 +160,28 @@ def test_a_name_without_account_fails(world: LocalWorld) -> None:
         world.deliver(queue=queue)
     assert world.outcomes() == [Result.FAILED] * 3
     assert {outcome.text for _, outcome in world.reports.outcomes} == {"unknown account"}
+
+
+def test_a_stored_message_is_marked_before_anybody_is_told(world: LocalWorld) -> None:
+    wanted = Recipient("b", notify="SUCCESS")
+    sent = world.message(envelope("a", wanted, "c"))
+    world.module.enqueue(sent, "john", [Entry(0, ""), Entry(1, "")])
+    head = parse(sent.path.read_bytes().partition(b"\n\n")[0] + b"\n\n")
+    assert head.states == (State.DONE, State.REPORT_OWED, State.WAITING)
+    assert sent.states == [State.WAITING] * 3, "that is the Dequeuer's to say"
+
+
+def test_a_message_that_cannot_be_marked_is_stored_once(
+    world: LocalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(QueuedMessage, "write_down", broken)
+    world.deliver()
+    world.clock.advance(1200)
+    assert len(inbox(world.john)) == 1
+    assert world.outcomes() == [Result.DELIVERED]
 
 
 def test_one_delivery_at_a_time_for_an_account(world: LocalWorld) -> None:

@@ -32,8 +32,6 @@ from reference.queue.report import Ended, Report
 #: Seconds after which a report that could not be written is tried again.
 RETRY = 60.0
 _CONDITIONS = {
-    Result.DELIVERED: "SUCCESS",
-    Result.RELAYED: "SUCCESS",
     Result.FAILED: "FAILURE",
     Result.DELAYED: "DELAY",
 }
@@ -108,7 +106,16 @@ class Dequeuer:
             elif not owed:
                 message.states[index] = State.DONE
                 changed.append(index)
+        if changed:
+            self._write_down(message, changed)
         self._go_on(message, entry, changed, urgent=outcome.result is Result.DELAYED)
+
+    def _write_down(self, message: QueuedMessage, changed: Sequence[int]) -> None:
+        """Let a killed server know at once what need not be delivered again."""
+        try:
+            message.write_down(changed)
+        except OSError as error:
+            self._log.write(1, "DEQUEUER", f"[{message.name}] {error}")
 
     def resume(self, message: QueuedMessage) -> None:
         """Go on with a message of the last run: report what is owed, or remove the message."""
@@ -125,6 +132,8 @@ class Dequeuer:
         return entry
 
     def _owed(self, message: QueuedMessage, index: int, outcome: Outcome) -> bool:
+        if outcome.result in (Result.DELIVERED, Result.RELAYED):
+            return message.owes_success(index)
         if not message.envelope.return_path or outcome.result is Result.PASSED:
             return False
         if outcome.result is Result.DELAYED and message.warned[index]:

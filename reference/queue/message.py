@@ -6,11 +6,12 @@ thread or a block at a time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reference.queue.envelope import Envelope
-from reference.queue.head import Head, State
+from reference.queue.head import Head, State, status
 
 #: Octets that are read at a time.
 BLOCK = 65536
@@ -47,6 +48,27 @@ class QueuedMessage:
     def place(self, index: int) -> int:
         """Return where the status octets of a recipient stand in the file."""
         return self._places[index]
+
+    def owes_success(self, index: int) -> bool:
+        """Tell whether the sender is to hear of a delivery to this recipient."""
+        return bool(self.envelope.return_path) and self.envelope.recipients[index].wants("SUCCESS")
+
+    def write_down(self, indexes: Sequence[int], state: State | None = None) -> None:
+        """Write recipients' states into the file at once, without waiting for the disk.
+
+        ``state`` None writes the present ones; DONE becomes REPORT_OWED where the sender is to
+        hear of it. A server that is killed the next moment knows them; only a power failure may
+        undo it. May be called from any thread. Raises OSError.
+        """
+        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for index in indexes:
+                new = self.states[index] if state is None else state
+                if state is State.DONE and self.owes_success(index):
+                    new = State.REPORT_OWED
+                os.pwrite(fd, status(new, self.warned[index]), self._places[index])
+        finally:
+            os.close(fd)
 
     def addresses(self, indexes: Sequence[int]) -> list[str]:
         """Return the envelope addresses of recipients."""

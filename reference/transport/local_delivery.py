@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +27,7 @@ from reference.kernel.clock import Clock
 from reference.kernel.work import Token, Work
 from reference.queue.delivery import Entry, Outcome, Reports, Result, delivered, failed
 from reference.queue.directory import Log
+from reference.queue.head import State
 from reference.queue.message import QueuedMessage
 from reference.queue.options import Settings
 from reference.queue.report import line
@@ -263,6 +265,10 @@ def _store(
         )
     except Exception as error:  # noqa: BLE001 - one message must not hold up the others
         return _Kept(Obstacle.BROKEN, repr(error))
+    # The others of the batch are still to come, and what is stored must not be stored again. Should
+    # it not work, the Dequeuer marks the message a little later.
+    with suppress(OSError):
+        message.write_down(transfer.indexes, State.DONE)
     return delivered("stored in INBOX")
 
 
