@@ -17,6 +17,7 @@ from conformance import plugin
 from conformance.run.account import Account
 from conformance.run.baseline import Baseline, BaselineError
 from conformance.run.client import EngineClient
+from conformance.run.failure_text import failure_text
 from conformance.run.items import ScenarioFile, ScenarioItem, Stage
 from conformance.run.messages import EngineSettings
 from conformance.run.outcome import EXIT_BROKEN, EXIT_DIFFERENCE, Outcome
@@ -148,6 +149,9 @@ class ScenarioSession:
         if case is not None and call.when == _verdict_phase(case):
             carrying: Any = report
             carrying.mailproof_case = case_to_json(case)
+            if call.when == "setup" and report.failed:
+                # pytest asks an item for its own words in the call only.
+                carrying.longrepr = failure_text(case)
             if not self._facts_sent:
                 carrying.mailproof_facts = self.stage.facts()
                 self._facts_sent = True
