@@ -1,1 +1,1 @@
-"""Reports: the terminal summary and the self-contained HTML page."""
+"""The report: one self-contained HTML page, made from result files."""
