@@ -242,7 +242,9 @@ class Server:
         web = WebNeighbours(
             router=self.router,
             domains=self.domains,
+            access=access,
             threads=self._readers,
+            clock=clock,
             work=work,
             log=log,
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reference.storage.domains import Domains
 
 #: Access services by the protocol that asks; SMTP has no service that must be enabled for AUTH.
-SERVICES = {"POP": "POP", "IMAP": "IMAP", "PWD": "PWD"}
+SERVICES = {"POP": "POP", "IMAP": "IMAP", "PWD": "PWD", "WebMail": "WebMail"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ Accounts. On the first call the module takes
 
 What is left of the local part goes with the address: it becomes the X-Real-To field. On the final
 call the module decides about every address in a local domain: an account (or an alias of one), a
-forwarder, or an unknown name, for which the domain's settings say what to do.
+forwarder, or an unknown name, for which the domain's settings say what to do. To the modules of
+users' access it also tells whose login page a domain name means, by the fictitious user LoginPage.
 
 Whether an account may get mail now is no question of routing; it is asked at delivery
 (:mod:`reference.transport.local_delivery`).
@@ -23,6 +24,8 @@ from reference.storage.domains import Account, Domain, Domains, Forwarder
 #: The suffixes of unified domain-wide accounts.
 IN_MAIN_DOMAIN = ".local"
 IN_A_DOMAIN = ".domain"
+#: The fictitious user that stands for a domain itself; for logins every local domain has it.
+LOGIN_PAGE = "loginpage"
 
 
 class LocalRouting:
@@ -71,6 +74,8 @@ class LocalRouting:
         if found is not None:
             return None
         if self._for_logins:
+            if name.lower() == LOGIN_PAGE:
+                return Accept(name if domain.is_main else f"{name}@{domain.name}", "")
             raise UnknownAccount("unknown account")
         return _unknown(name, domain)
 
