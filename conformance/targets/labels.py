@@ -140,6 +140,7 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "description": "RealName",
         "accept postings": "Postings",
         "request confirmations": "Confirm",
+        "who can browse": "Browse",
     },
 }
 
