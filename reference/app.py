@@ -2,7 +2,7 @@
 
 Nothing below knows this module, and nothing but this module knows how the parts hang together.
 Order of life: base directory → settings and objects → Router → queue → modules → protocols → ports
-open → queue recovered → privileges dropped → ready. The end goes the same way back; what has been
+open → privileges dropped → queue recovered → ready. The end goes the same way back; what has been
 accepted is on the disk all the time, so a server may also just be killed.
 """
 
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import pwd
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.ssl import PrivateCertificate
 
 from reference.cli.command import Kernel
@@ -32,6 +33,7 @@ from reference.kernel.table import RoutingTable, TableSyntaxError
 from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
+from reference.privileges import PrivilegeError, become
 from reference.protocols.http_user import WebNeighbours, user_site
 from reference.protocols.imap import IMAPOffice, IMAPSession
 from reference.protocols.line import SessionFactory
@@ -43,7 +45,7 @@ from reference.protocols.smtp_reception import Reception
 from reference.protocols.smtp_replies import ServerStrings
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
-from reference.storage.base import prepare, remove_process_id, write_process_id
+from reference.storage.base import claim, prepare, remove_process_id, write_process_id
 from reference.storage.domains import Domains
 from reference.storage.errors import StorageError
 from reference.storage.log import ServerLog
@@ -82,15 +84,19 @@ class Server:
             dns_servers=options.dns_servers,
             port_offset=options.port_offset,
         )
+        self.trouble: StartError | None = None
+        """Why the server ended soon after its start."""
+        self._stopped: Deferred[None] | None = None
         try:
+            self._claim = claim(options.base)
             self._build()
         except (StorageError, OSError) as error:
-            raise StartError(str(error)) from error
-        self._stopped: Deferred[None] | None = None
+            raise StartError(_sentence(error)) from error
 
     def _build(self) -> None:
         options, clock = self._options, self.clock
-        prepare(options.base, clock=clock, host_name=socket.gethostname())
+        prepared = prepare(options.base, clock=clock, host_name=socket.gethostname())
+        self._fresh = prepared.fresh
         self.settings = settings = Settings(options.base)
         self.log = log = ServerLog(
             folder=options.base / "SystemLogs",
@@ -226,7 +232,7 @@ class Server:
             clock=clock,
             release=self.queue.release,
             refresh=self._refresh,
-            shutdown=lambda: self._reactor.callLater(0, self._reactor.stop),
+            shutdown=lambda: self._reactor.callLater(0, self.end),
         )
         pwd_neighbours = PWDNeighbours(
             clock=clock,
@@ -318,9 +324,13 @@ class Server:
                 self._listeners.open(module, factory)
             write_process_id(self._options.base)
         except (PortTaken, StorageError, OSError) as error:
-            raise StartError(str(error)) from error
-        if self._options.user:
-            _become(self._options.user)
+            raise StartError(_sentence(error)) from error
+        user = self._options.user
+        if user:
+            try:
+                become(user, base=self._options.base, fresh=self._fresh)
+            except PrivilegeError as error:
+                raise StartError(f"--user {user}: {error}") from error
         self.log.write(1, "SYSTEM", f"server {VERSION} started, main domain {self._main_name()}")
         self.queue.recover()
         if self._options.control:
@@ -329,8 +339,18 @@ class Server:
                 reactor=self._reactor,
                 work=self.work,
                 clock=self._held,
-                stop=self._reactor.stop,
+                stop=self.end,
+                failed=self._uncontrolled,
             )
+
+    def _uncontrolled(self, why: str) -> None:
+        self.trouble = StartError(f"--control {self._options.control}: {why}")
+        self.end()
+
+    def end(self) -> None:
+        """Let the reactor end, and the server with it; harmless when it is ending already."""
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
     def stop(self) -> Deferred[None]:
         """Close the ports and end the threads; fires when everything is at rest on the disk."""
@@ -345,19 +365,14 @@ class Server:
         self.log.write(1, "SYSTEM", "server stopped")
         self.log.close()
         remove_process_id(self._options.base)
+        os.close(self._claim)
 
 
-def _become(user: str) -> None:
-    """Drop the privileges of root for those of a user. Raises StartError."""
-    try:
-        account = pwd.getpwnam(user)
-        os.initgroups(user, account.pw_gid)
-        os.setgid(account.pw_gid)
-        os.setuid(account.pw_uid)
-    except KeyError:
-        raise StartError(f"--user {user}: there is no such user on this computer") from None
-    except OSError as error:
-        raise StartError(f"--user {user}: {error}") from error
+def _sentence(error: StorageError | PortTaken | OSError) -> str:
+    """Return what is wrong, in the words of the server rather than Python's."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _tls_context(certificate: Path | None) -> object | None:

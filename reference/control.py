@@ -177,8 +177,12 @@ def connect_control(
     work: Work,
     clock: HeldClock | None,
     stop: Callable[[], object],
+    failed: Callable[[str], object],
 ) -> None:
-    """Connect to the harness's socket ``path``; the server ends when the connection does."""
+    """Connect to the harness's socket ``path``; the server ends when the connection does.
+
+    ``failed`` is told why when there is no connection at all.
+    """
     link = ControlLink(reactor=reactor, work=work, clock=clock, stop=stop)
     connecting = connectProtocol(UNIXClientEndpoint(reactor, path, timeout=30), link)
-    connecting.addErrback(link.connectionLost)
+    connecting.addErrback(lambda failure: failed(failure.getErrorMessage()))

@@ -36,6 +36,11 @@ def _stop(port: Any) -> Deferred[None] | None:
     return closing
 
 
+def _reason(error: CannotListenError) -> str:
+    trouble = error.socketError
+    return str((isinstance(trouble, OSError) and trouble.strerror) or trouble)
+
+
 class Listeners:
     """The open ports of all services."""
 
@@ -75,7 +80,7 @@ class Listeners:
         except CannotListenError as error:
             raise PortTaken(
                 f"{service.module} cannot listen on port {error.port} of "
-                f"{error.interface or 'all addresses'}: {error.socketError}"
+                f"{error.interface or 'all addresses'}: {_reason(error)}"
             ) from error
 
     def _adapt(self, service: _Service) -> None:

@@ -19,19 +19,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Twisted's interfaces declare methods without self, which a type checker cannot call.
     reactor: Any = installed
 
-    server = make_server(options, reactor=reactor)
-    status = 0
+    try:
+        server = make_server(options, reactor=reactor)
+    except StartError as error:
+        return complain(error)
 
     def begin() -> None:
-        nonlocal status
         try:
             server.start()
         except StartError as error:
-            print(f"mailproof-server: {error}", file=sys.stderr)
-            status = 1
-            reactor.stop()
+            server.trouble = error
+            server.end()
 
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", server.stop)
     reactor.run()
-    return status
+    return complain(server.trouble) if server.trouble is not None else 0
+
+
+def complain(error: StartError) -> int:
+    """Say why a server cannot start; return the exit status."""
+    print(f"mailproof-server: {error}", file=sys.stderr)
+    return 1

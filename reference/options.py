@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import NoReturn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,14 @@ class ServerOptions:
     """A PEM file with the private key and the certificate for STARTTLS; None: no TLS."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line; the usage is asked for with ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with status 2."""
+        self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
+
+
 def _addresses(text: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     for part in parts:
@@ -43,17 +52,29 @@ def _addresses(text: str) -> tuple[str, ...]:
     return parts
 
 
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a directory is expected")
+    return Path(text)
+
+
+def _offset(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 65000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 64999")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the server's command line."""
-    result = argparse.ArgumentParser(
+    result = _Parser(
         prog="mailproof-server",
         description="A mail server of the CommuniGate Pro family, as its 3.5.2 guide describes it.",
     )
     add = result.add_argument
-    add("--base", type=Path, required=True, metavar="DIR", help="the base directory")
+    add("--base", type=_folder, required=True, metavar="DIR", help="the base directory")
     add("--address", type=_addresses, default=(), metavar="IP[,IP…]", help="use these addresses")
     add("--dns", type=_addresses, default=(), metavar="IP[,IP…]", help="ask these name servers")
-    add("--port-offset", type=int, default=0, metavar="N", help="add N to every port")
+    add("--port-offset", type=_offset, default=0, metavar="N", help="add N to every port")
     add("--control", default="", metavar="PATH", help="connect to a harness's control socket")
     add("--hold-clock", action="store_true", help="move the clock by the control socket only")
     add("--user", default="", metavar="NAME", help="drop privileges once the ports are open")

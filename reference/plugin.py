@@ -10,7 +10,8 @@ from twisted.plugin import IPlugin
 from twisted.python import usage
 from zope.interface import implementer
 
-from reference.app import make_server
+from reference.app import StartError, make_server
+from reference.main import complain
 from reference.options import ServerOptions, parse
 
 
@@ -34,12 +35,15 @@ class MailService(Service):
         self._options = options
 
     def startService(self) -> None:
-        """Start the server on the running reactor."""
+        """Start the server on the reactor; end the program with status 1 when that cannot be."""
         from twisted.internet import reactor
 
         super().startService()  # type: ignore[no-untyped-call]
-        self._server = make_server(self._options, reactor=reactor)
-        self._server.start()
+        try:
+            self._server = make_server(self._options, reactor=reactor)
+            self._server.start()
+        except StartError as error:
+            raise SystemExit(complain(error)) from None
 
     def stopService(self) -> Any:
         """Stop the server; the Deferred fires when everything accepted is safe on disk."""

@@ -8,6 +8,7 @@ can run on loopback addresses; without it nothing changes.
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import socket
 import struct
@@ -15,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.error import CannotListenError, ConnectError, ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IListeningPort, IProtocol
 from twisted.internet.protocol import DatagramProtocol
@@ -102,6 +103,8 @@ class Network:
         """
         if source is None and self._explicit:
             source = self._explicit[0]
+        if not _is_port(port + self._offset):
+            return fail(ConnectError(string=f"there is no port {port + self._offset}"))
         # The endpoint's own limit is real time; ours goes by the server's clock.
         endpoint = TCP4ClientEndpoint(
             self._reactor,
@@ -124,11 +127,15 @@ class Network:
 
         return connecting.addBoth(ended)
 
-    def listen_tcp(
-        self, factory: Any, port: int, interface: str = ""
-    ) -> list[IListeningPort]:
-        """Listen on a documented port: of one address, or of all that the server listens on."""
+    def listen_tcp(self, factory: Any, port: int, interface: str = "") -> list[IListeningPort]:
+        """Listen on a documented port: of one address, or of all that the server listens on.
+
+        Raises the reactor's CannotListenError.
+        """
         interfaces = [interface] if interface else list(self._explicit or [""])
+        if not _is_port(port + self._offset):
+            trouble = OSError(errno.EINVAL, "there is no such port")
+            raise CannotListenError(interfaces[0], port + self._offset, trouble)
         return [
             self._reactor.listenTCP(port + self._offset, factory, BACKLOG, address)
             for address in interfaces
@@ -139,3 +146,7 @@ class Network:
         source = self._explicit[0] if self._explicit else ""
         port: IListeningPort = self._reactor.listenUDP(0, protocol, source, 4096)
         return port
+
+
+def _is_port(number: int) -> bool:
+    return 0 < number < 65536

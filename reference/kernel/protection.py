@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reference.kernel.clock import Clock
-from reference.kernel.iplist import AddressList
+from reference.kernel.iplist import AddressList, AddressSyntaxError
+from reference.storage.errors import FileError
 from reference.storage.files import encode, make_folder, read_text, replace_file
 
 
@@ -101,7 +102,10 @@ class Protection:
         clock: Clock,
         own_addresses: Collection[str] = (),
     ) -> None:
-        """Read the lists from ``folder``; ``own_addresses`` are the server computer's own."""
+        """Read the lists from ``folder``; ``own_addresses`` are the server computer's own.
+
+        Raises FileError for a list that cannot be read.
+        """
         self._folder = folder
         self._settings = settings
         self._names = names
@@ -124,7 +128,11 @@ class Protection:
         self._lists[table] = parsed
 
     def _read(self, table: AddressTable) -> AddressList:
-        return AddressList.parse(read_text(self._folder / table.value) or "")
+        path = self._folder / table.value
+        try:
+            return AddressList.parse(read_text(path) or "")
+        except AddressSyntaxError as error:
+            raise FileError(f"{path}: {error}") from error
 
     # Standing
 

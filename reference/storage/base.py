@@ -8,20 +8,23 @@ the work is taken up again at the next start. Nothing that is there already is e
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from reference.kernel.clock import Clock
 from reference.storage import account_files, names, passwords
 from reference.storage.domains import FALLBACK_NAME
-from reference.storage.errors import BadName
+from reference.storage.errors import BadName, FileError
 from reference.storage.files import (
     dictionary_octets,
     encode,
     fsync_folder,
     make_folder,
     read_dictionary,
+    read_text,
     replace_file,
     write_durably,
 )
@@ -54,6 +57,29 @@ class BaseDirectory:
     """True when it has just been made."""
 
 
+def claim(path: Path) -> int:
+    """Take a base directory for this process alone; make it when it is missing.
+
+    It stays taken until the descriptor that is returned is closed, at the latest with the end of
+    the process, however that comes. Raises FileError when another server has it.
+    """
+    make_folder(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise FileError(f"{path}: {error.strerror}") from error
+        owner = (read_text(path / _PROCESS_ID) or "").strip()
+        process = f" (process {owner})" if owner else ""
+        raise FileError(f"{path} is in use by another server{process}") from None
+    return descriptor
+
+
 def prepare(path: Path, *, clock: Clock, host_name: str = "") -> BaseDirectory:
     """Make what a base directory lacks of a fresh installation.
 
@@ -61,7 +87,10 @@ def prepare(path: Path, *, clock: Clock, host_name: str = "") -> BaseDirectory:
     """
     make_folder(path)
     for name in FOLDERS:
-        (path / name).mkdir(exist_ok=True, parents=True)
+        try:
+            (path / name).mkdir(exist_ok=True, parents=True)
+        except OSError as error:
+            raise FileError(f"{path / name}: {error.strerror}") from error
     main = path / "Settings" / "Main.settings"
     if main.exists():
         return BaseDirectory(path=path, fresh=False)
@@ -95,5 +124,6 @@ def write_process_id(base: Path) -> None:
 
 
 def remove_process_id(base: Path) -> None:
-    """Remove that file; harmless when it is gone."""
-    (base / _PROCESS_ID).unlink(missing_ok=True)
+    """Remove that file; harmless when it is gone, or was made by root and cannot be removed."""
+    with suppress(OSError):
+        (base / _PROCESS_ID).unlink()

@@ -96,7 +96,7 @@ def read_dictionary(path: Path) -> dict[str, Value]:
     try:
         value = dictionary.parse(text)
     except dictionary.DictionaryError as error:
-        raise FileError(f"{path}:{error}") from error
+        raise FileError(f"{path}: {error}") from error
     if not isinstance(value, dict):
         raise FileError(f"{path}: a dictionary is expected")
     return value
@@ -119,6 +119,8 @@ def make_folder(path: Path) -> None:
             make_folder(path.parent)
             path.mkdir(exist_ok=True)
             fsync_folder(path.parent)
+    except FileExistsError:
+        raise FileError(f"{path}: this is a file, not a directory") from None
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from error
 

@@ -124,7 +124,7 @@ class ServerLog:
         """Write a record if the component's Log setting lets it. May be called from any thread.
 
         ``tag`` is the component's, with a session number as in ``POP-12357`` or without. Never
-        raises for the sake of a full disk: the record is lost then.
+        raises for the sake of a full disk or a folder that is gone: the record is lost then.
         """
         if not self.on(tag, level):
             return
@@ -133,7 +133,11 @@ class ServerLog:
             line = f"{self._stamp(now)} {int(level)} {tag} {_CONTROLS.sub(_escaped, text)}\n"
             if self._console is not None:
                 self._console.write(line)
-            self._turn_file(now)
+            try:
+                self._turn_file(now)
+            except OSError:
+                # There is nowhere to complain; the server must go on.
+                return
             self._pending.append(line)
             if self._later is None or threading.get_ident() != self._owner:
                 self.flush()
