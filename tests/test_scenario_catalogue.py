@@ -96,6 +96,9 @@ def test_coverage_counts_what_every_claim_says() -> None:
         "expected": Outcome.EXPECTED_FAILURE,
         "surprise": Outcome.UNEXPECTED_PASS,
     }
+    assert coverage(scenarios, catalogue, {**results, "text": Outcome.NOT_APPLICABLE}) == coverage(
+        scenarios, catalogue, results
+    )
     found = coverage(scenarios, catalogue, results)
     area = found.areas["A"]
     assert area.passed == ("A-1", "A-4", "A-6")

@@ -72,7 +72,7 @@ def coverage(
 
     A statement is *passed* when every scenario that claims it passed, and at least one; it is
     *failed* when one of them failed. Scenarios of level ``text`` run with ``--strict`` only, so one
-    without an outcome does not keep a statement from being passed.
+    that was not run does not keep a statement from being passed.
     """
     claims: dict[str, list[Scenario]] = {}
     for scenario in scenarios:
@@ -100,5 +100,6 @@ def _area(
 
 
 def _passed(claiming: Iterable[Scenario], results: Mapping[str, Outcome]) -> bool:
-    needed = [s for s in claiming if s.level is not Level.TEXT or s.id in results]
+    not_run = (None, Outcome.NOT_APPLICABLE)
+    needed = [s for s in claiming if s.level is not Level.TEXT or results.get(s.id) not in not_run]
     return bool(needed) and all(results.get(scenario.id) in _GOOD for scenario in needed)
