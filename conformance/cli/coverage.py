@@ -15,6 +15,7 @@ from rich.table import Table
 from conformance.cli import paths
 from conformance.cli.run import LAST_RESULTS
 from conformance.cli.selection import SelectionError, load_scenarios
+from conformance.cli.terminal import Terminal
 from conformance.run.outcome import EXIT_AS_EXPECTED, Outcome
 from conformance.run.results import ResultsError, load
 from conformance.scenario.catalogue import Catalogue, CatalogueError
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found.as_json(), indent=1))
     else:
-        _print(Console(highlight=False), found, catalogue, missing=options.missing)
+        _print(Terminal(), found, catalogue, missing=options.missing)
     return EXIT_AS_EXPECTED
 
 

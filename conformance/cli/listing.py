@@ -6,11 +6,11 @@ import argparse
 import difflib
 import json
 
-from rich.console import Console
 from rich.markup import escape
 
 from conformance.cli import paths
 from conformance.cli.selection import SelectionError, load_scenarios, matching
+from conformance.cli.terminal import Terminal
 from conformance.run.outcome import EXIT_AS_EXPECTED
 from conformance.scenario.catalogue import scan_ids
 from conformance.scenario.model import Scenario
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([_summary(s) for s in chosen], indent=1, ensure_ascii=False))
         return EXIT_AS_EXPECTED
-    console = Console(highlight=False)
+    console = Terminal()
     for s in chosen:
         console.print(f"[cyan]{escape(s.id)}[/]  {escape(s.title)}", soft_wrap=True)
     console.print(f"[dim]{len(chosen)} scenario{'' if len(chosen) == 1 else 's'}[/]")

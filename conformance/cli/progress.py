@@ -50,6 +50,15 @@ class ChapterProgress:
     ) -> None:
         self._progress.stop()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Let a wrong -k be said here and now: in a worker it would break pytest-xdist.
+
+        Raises pytest.UsageError.
+        """
+        config = session.config
+        config.hook.pytest_collection_modifyitems(session=session, config=config, items=[])
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Draw the lines of a run without workers, below what --lf has to say."""
         if session.items:

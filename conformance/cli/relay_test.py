@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from conformance.cli.text import shown
+from conformance.cli.terminal import Terminal, shown
 from conformance.relaytest.attempts import Names
 from conformance.relaytest.probe import (
     Finding,
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     if not address:
         raise RelayTestError(f"{name} has IPv6 addresses only; relay-test speaks IPv4")
     host = Host(address, port, options.timeout)
-    return asyncio.run(_test(Console(highlight=False), host, options))
+    return asyncio.run(_test(Terminal(), host, options))
 
 
 def _split(text: str) -> tuple[str, int]:

@@ -21,6 +21,7 @@ from conformance.cli import paths
 from conformance.cli.progress import ChapterProgress
 from conformance.cli.selection import SelectionError, arguments, load_scenarios, matching
 from conformance.cli.summary import print_summary
+from conformance.cli.terminal import Terminal
 from conformance.report.page import write_report
 from conformance.run.baseline import Baseline, BaselineError
 from conformance.run.outcome import EXIT_AS_EXPECTED, EXIT_BROKEN
@@ -75,7 +76,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the scenarios; return the exit status. Raises MISUSE."""
-    console = Console(highlight=False)
+    console = Terminal()
     target = load_target(options.target or paths.reference_target())
     if options.baseline:
         Baseline.load(options.baseline)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
 from conformance.cli import paths
 from conformance.cli.selection import SelectionError, load_scenarios, one
-from conformance.cli.text import short_path
+from conformance.cli.terminal import Terminal, short_path
 from conformance.run.outcome import EXIT_AS_EXPECTED
 from conformance.scenario.catalogue import Catalogue, CatalogueError
 
@@ -27,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Print one scenario. Raises SelectionError and CatalogueError."""
     s = one(load_scenarios(), options.id)
     entries = Catalogue.load(paths.scenarios() / "catalogue").entries
-    console = Console(highlight=False)
+    console = Terminal()
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from conformance.cli.text import short_path, shown
+from conformance.cli.terminal import short_path, shown
 from conformance.run.outcome import Outcome, TranscriptLine
 from conformance.run.results import Case, RunResult
 
@@ -72,10 +72,10 @@ def _print_differences(console: Console, run: RunResult) -> None:
         alone = "" if case.result.outcome is Outcome.ERROR else case.id
         by_cause.setdefault(f"{alone}\n{case.result.reason}", []).append(case)
     for number, cases in enumerate(by_cause.values()):
+        if any(cases[0].result.reason in sentence for sentence in run.broken):
+            continue  # it is said below, once
         if len(cases) == 1 and number < _DETAILED:
             _print_case(console, cases[0])
-        elif any(cases[0].result.reason in sentence for sentence in run.broken):
-            continue
         else:
             _print_short(console, cases)
     if len(by_cause) > _DETAILED:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from conformance.cli import paths
 from conformance.cli.selection import SelectionError, load_scenarios, one
-from conformance.cli.text import shown
+from conformance.cli.terminal import Terminal, shown
 from conformance.run.client import EngineClient, EngineError
 from conformance.run.messages import EngineSettings, Held
 from conformance.run.outcome import EXIT_AS_EXPECTED
@@ -40,7 +40,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Hold one world until interrupted. Raises MISUSE."""
-    console = Console(highlight=False)
+    console = Terminal()
     scenario = one(load_scenarios(), options.id)
     settings = EngineSettings(
         target=load_target(options.target or paths.reference_target()),

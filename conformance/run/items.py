@@ -87,7 +87,10 @@ class ScenarioItem(pytest.Item):
     @classmethod
     def of(cls, parent: ScenarioFile, scenario: Scenario, stage: Stage) -> ScenarioItem:
         """Return the item of a scenario."""
-        made: ScenarioItem = cls.from_parent(parent, name=scenario.id)
+        # Given as a text, because pytest 9.2 takes an id with brackets apart when it reads its
+        # notes for --lf, and would not know again one that it has put together itself.
+        node_id = f"{parent.nodeid}::{scenario.id}"
+        made: ScenarioItem = cls.from_parent(parent, name=scenario.id, nodeid=node_id)
         made.scenario = scenario
         made.stage = stage
         made.extra_keyword_matches.update(scenario.covers)

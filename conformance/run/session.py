@@ -172,9 +172,13 @@ class ScenarioSession:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the run is incomplete."""
-        # pytest interrupts itself after errors of collection, which are in the account already.
-        if not (excinfo.errisinstance(pytest.Session.Interrupted) and self.account.is_broken):
-            self.account.broke(f"the run was interrupted: {str(excinfo.value) or 'Ctrl-C'}")
+        said = str(excinfo.value)
+        # pytest interrupts itself after errors of collection, which are in the account already,
+        # and pytest-xdist ends -x and --maxfail so.
+        collected_badly = excinfo.errisinstance(pytest.Session.Interrupted)
+        if (collected_badly and self.account.is_broken) or said.startswith("stopping after"):
+            return
+        self.account.broke(f"the run was interrupted: {said or 'Ctrl-C'}")
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note that pytest itself broke."""

@@ -1,4 +1,4 @@
-"""Texts for the terminal: what servers said may hold anything, and must not steer a terminal."""
+"""The terminal, and texts for it: what servers said may hold anything, and must not steer it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ import os
 import re
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 
 #: Control characters of ASCII and of ISO 8859-1; ESC and CSI would be obeyed.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Terminal(Console):
+    """Standard output, where words are coloured only if we say so."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line what happens when the reader goes away."""
+        raise BrokenPipeError
 
 
 def shown(text: str, *, width: int = 0) -> str:
