@@ -34,6 +34,8 @@ Doing = Coroutine[Any, Any, None] | None
 
 #: Octets that a client may pipeline behind a command that is being worked on.
 INPUT_LIMIT = 256 * 1024
+#: Octets of replies that are gathered before they are sent.
+OUTPUT_ROUND = 16 * 1024
 #: Seconds that a client gets to read the last replies before the connection is cut.
 LINGER = 60.0
 
@@ -61,6 +63,7 @@ class CommandProtocol(ByteProtocol):
         self._input = bytearray()
         self._searched = 0  # octets of the input that hold no line end
         self._output: list[bytes] = []
+        self._gathered = 0  # octets of the output
         self._reader: Reader | None = None
         self._then: Callable[[], Doing] | None = None
         self._task: Token | None = None
@@ -110,6 +113,7 @@ class CommandProtocol(ByteProtocol):
     def send(self, octets: bytes) -> None:
         """Send bytes with the other replies of this round."""
         self._output.append(octets)
+        self._gathered += len(octets)
 
     def close(self) -> None:
         """Close the connection when all replies have been sent."""
@@ -234,7 +238,10 @@ class CommandProtocol(ByteProtocol):
         self._pumping = True
         try:
             while self._ready() and self._step():
-                pass
+                # A flood of commands must not make a flood of replies before the transport says
+                # that the client does not read.
+                if self._gathered > OUTPUT_ROUND:
+                    self._flush()
         finally:
             self._pumping = False
         self._flush()
@@ -316,6 +323,7 @@ class CommandProtocol(ByteProtocol):
         if self._output and not self.lost:
             octets = self._output[0] if len(self._output) == 1 else b"".join(self._output)
             self._output.clear()
+            self._gathered = 0
             self.transport.write(octets)
 
     def _hold(self) -> None:
