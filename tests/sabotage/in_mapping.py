@@ -1,0 +1,66 @@
+"""Faults of domains and unified accounts (Guide 3.5.2, Mapping)."""
+
+from sabotage.case import FORWARDERS, MAPPING, PROTECTION, ROUTER, cases
+
+_ACCESS = "kernel/access.py"
+_LOCAL = "transport/local.py"
+
+CASES = (
+    *cases(
+        MAPPING,
+        dns_loops_go_round=(
+            "transport/smtp_hosts.py",
+            "if any(self._is_own(relay.ip, relay.port) for relay in relays):",
+            "if not self._is_own:",
+            "mapping/dns-loop",
+        ),
+        domain_aliases_ignored=(
+            "storage/domains.py",
+            "target = self._aliases.get(key)",
+            "target = None",
+            "mapping/login-by-alias",
+        ),
+        x_real_to_lost=(
+            "transport/local_delivery.py",
+            "if names and field:",
+            "if not names:",
+            "mapping/unified-account",
+        ),
+        unified_users_see_all=(
+            "protocols/pop.py",
+            "if not login.real_to:",
+            "if login:",
+            "mapping/unified-pop",
+        ),
+    ),
+    *cases(
+        MAPPING,
+        ROUTER,
+        unified_accounts_forget_the_name=(
+            _LOCAL,
+            "return self._account(name, self._domains.main, address.local)",
+            'return self._account(name, self._domains.main, "")',
+            "mapping/unified-route",
+        ),
+    ),
+    *cases(
+        MAPPING,
+        FORWARDERS,
+        domain_rights_reach_everywhere=(
+            "cli/rights.py",
+            "if domain == self.domain:",
+            "if domain:",
+            "mapping/domain-administrator",
+        ),
+    ),
+    *cases(
+        MAPPING,
+        PROTECTION,
+        logins_go_to_the_main_domain=(
+            _ACCESS,
+            "found = self._domains.find(local, domain) if domain",
+            "found = self._domains.find(local, self._domains.main) if domain",
+            "mapping/independent-accounts",
+        ),
+    ),
+)
