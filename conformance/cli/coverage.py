@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     catalogue = Catalogue.load(paths.scenarios() / "catalogue")
     found = coverage(load_scenarios(), catalogue, _outcomes(options.results))
     if options.areas:
-        found = _only(found, options.areas)
+        found = _only(found, [area.upper() for area in options.areas])
     if options.json:
         print(json.dumps(found.as_json(), indent=1))
     else:
@@ -65,7 +65,7 @@ def _outcomes(path: Path | None) -> Mapping[str, Outcome]:
 def _only(found: Coverage, areas: Sequence[str]) -> Coverage:
     for area in areas:
         if area not in found.areas:
-            near = difflib.get_close_matches(area.upper(), found.areas, n=1)
+            near = difflib.get_close_matches(area, found.areas, n=1)
             hint = f"did you mean {near[0]}?" if near else f"areas: {', '.join(found.areas)}"
             raise UnknownAreaError(f"the catalogue has no area {area!r} ({hint})")
     return Coverage({area: found.areas[area] for area in areas})

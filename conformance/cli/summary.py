@@ -79,7 +79,8 @@ def _print_differences(console: Console, run: RunResult) -> None:
         else:
             _print_short(console, cases)
     if len(by_cause) > _DETAILED:
-        console.print("[dim]mailproof report makes a page with all transcripts.[/]")
+        advice = "mailproof report makes a page with all transcripts."
+        console.print(f"[dim]{advice}[/]", soft_wrap=True)
 
 
 def _print_case(console: Console, case: Case) -> None:
