@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from OpenSSL.crypto import Error as CryptoError
 from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
@@ -383,7 +384,7 @@ def _tls_context(certificate: Path | None) -> object | None:
         context: object = PrivateCertificate.loadPEM(certificate.read_bytes()).options()
     except OSError as error:
         raise StartError(f"--certificate {certificate}: {error.strerror}") from error
-    except (ValueError, SSLError) as error:
+    except (ValueError, CryptoError, SSLError) as error:
         raise StartError(
             f"--certificate {certificate}: not a PEM file with a private key and a certificate"
         ) from error
