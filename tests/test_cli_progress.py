@@ -98,6 +98,16 @@ def test_a_session_without_items_has_nothing_to_draw():
     assert where.file.getvalue() == ""
 
 
+def test_what_cannot_be_read_ends_a_run_with_workers():
+    with ChapterProgress(console(terminal=False)) as progress:
+        progress.pytest_collectreport(SimpleNamespace(failed=False))
+        progress.pytest_xdist_node_collection_finished(node=None, ids=IDS)
+        progress.pytest_collectreport(SimpleNamespace(failed=True))
+        progress.pytest_collectreport(SimpleNamespace(failed=False))
+        with pytest.raises(pytest.Session.Interrupted):
+            progress.pytest_xdist_node_collection_finished(node=None, ids=IDS)
+
+
 def test_what_breaks_in_the_harness_goes_to_standard_error(capsys):
     ChapterProgress(console(terminal=False)).pytest_internalerror("Traceback: x")
     assert capsys.readouterr().err == "Traceback: x\n"

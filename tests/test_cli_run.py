@@ -181,12 +181,22 @@ def test_a_wrong_target_file_is_one_sentence(here, capsys):
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_wrong_scenario_file_is_said_with_its_place(here, capsys, workers):
     write_scenario(here, "title: x\nsource: y\ncovers: [ROUTE-999]\nsteps: [rset]\n", name="x/y")
+    write_scenario(here, "titel: x\n", name="x/z")
     out, err = broken(capsys, "-n", workers)
-    sentences = out + err
-    assert "scenarios/x/y.yaml:3:10: the catalogue has no " in sentences
-    assert "scenarios/x/y.yaml:4:9: " in sentences
-    assert sentences.count("x/y.yaml:3:10") == 1
-    assert "passed" not in out
+    assert err == ""
+    assert "scenarios/x/y.yaml:3:10: the catalogue has no " in out
+    assert "scenarios/x/y.yaml:4:9: " in out
+    assert "scenarios/x/z.yaml:1:1: " in out
+    assert out.count("x/y.yaml:3:10") == 1
+    assert "interrupted" not in out
+    assert "no cases in " in out
+
+
+def test_a_wrong_scenario_file_is_said_before_anything_that_was_chosen_is_run(here, capsys):
+    write_scenario(here, "title: x\nsource: y\ncovers: [ROUTE-999]\nsteps: [rest]\n", name="x/y")
+    out, err = broken(capsys, "router/a")
+    assert out == ""
+    assert "scenarios/x/y.yaml:3:10: the catalogue has no " in err
 
 
 def test_a_server_that_does_not_start_is_said_once(here, capsys):

@@ -197,6 +197,15 @@ def test_nobody_listens():
             asyncio.run(server_name(host))
 
 
+def test_a_host_that_does_not_answer_at_all_is_not_waited_for(monkeypatch):
+    async def open_connection(*_, **__):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "open_connection", open_connection)
+    with pytest.raises(HostUnusable, match=r"no connection to 127\.0\.0\.1 port 25 in 0\.05 s"):
+        asyncio.run(server_name(Host("127.0.0.1", 25, 0.05)))
+
+
 # The command
 
 
@@ -234,7 +243,8 @@ def test_a_host_that_falls_silent_is_broken_unless_it_relayed_before(capsys):
 
 def test_domain_victim_and_stranger_can_be_chosen(capsys):
     server = Refusing()
-    assert command(server, "--domain", "my.example", "--to", "a@b.example", "--from", "c@d.e") == 0
+    names = ("--domain", "my.example", "--to", "a@b.example", "--from", "c@d.e")
+    assert command(server, *names, "--timeout", "9.5") == 0
     said = {line for heard in server.sessions for line in heard}
     assert {"RCPT TO:<a%b.example@my.example>", "MAIL FROM:<c@d.e>"} <= said
 

@@ -38,6 +38,7 @@ class ChapterProgress:
         self._bad: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
         self._total: Counter[str] = Counter()
+        self._unreadable = False
 
     def __enter__(self) -> ChapterProgress:
         return self
@@ -70,9 +71,19 @@ class ChapterProgress:
                     self._console.print(line, markup=False, soft_wrap=True)
             self._begin(item.nodeid for item in session.items)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note that a scenario file does not load (the session says why)."""
+        self._unreadable |= report.failed
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
-        """Draw the lines once the first worker knows what there is."""
+        """Draw the lines once the first worker knows what there is.
+
+        Raises pytest.Session.Interrupted when some of it cannot be read, as pytest does by itself
+        without workers.
+        """
+        if self._unreadable:
+            raise pytest.Session.Interrupted("some scenarios cannot be read")
         if not self._total:
             self._begin(ids)
 

@@ -96,14 +96,12 @@ def run(options: argparse.Namespace) -> int:
 def _pytest_arguments(options: argparse.Namespace, target: Path) -> list[str]:
     tree = paths.scenarios()
     root, named = tree.parent, [str(tree)]
-    # Workers go on after a scenario file that does not load, so it is looked for before.
-    if options.words or options.workers != "0":
+    if options.words:
         scenarios = load_scenarios(tree)
-        if options.words:
-            chosen = matching(scenarios, options.words)
-            named = arguments(chosen, scenarios)
-            roots = {find_root(s.position.path.absolute()).parent for s in chosen}
-            root = Path(os.path.commonpath([tree.parent, *roots]))
+        chosen = matching(scenarios, options.words)
+        named = arguments(chosen, scenarios)
+        roots = {find_root(s.position.path.absolute()).parent for s in chosen}
+        root = Path(os.path.commonpath([tree.parent, *roots]))
     return [
         "-c",
         str(Path(__file__).with_name("pytest.ini")),
