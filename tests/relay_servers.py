@@ -26,7 +26,8 @@ class Refusing:
             while line := (await reader.readline()).decode("latin-1").rstrip("\r\n"):
                 heard.append(line)
                 reply = await self.reply(heard, line)
-                writer.write(f"{reply}\r\n".encode("latin-1"))
+                if reply is not None:
+                    writer.write(f"{reply}\r\n".encode("latin-1"))
                 if line == "QUIT":
                     break
         writer.close()
@@ -116,9 +117,7 @@ class Hanging(Refusing):
     """Never answers RCPT."""
 
     async def reply(self, heard, line):
-        if line.startswith("RCPT"):
-            await asyncio.Event().wait()
-        return await super().reply(heard, line)
+        return None if line.startswith("RCPT") else await super().reply(heard, line)
 
 
 class Closing(Refusing):
@@ -140,8 +139,10 @@ class OpenThenSilent(Open):
 
 
 class Mute(Refusing):
+    """Never greets."""
+
     async def greet(self, writer):
-        await asyncio.Event().wait()
+        pass
 
 
 class Endless(Refusing):
@@ -178,8 +179,7 @@ def listening(server):
 
 
 async def _end(listener):
+    """End with the last session; each ends when its client is gone."""
     listener.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    sessions = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*sessions)
