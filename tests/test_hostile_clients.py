@@ -33,6 +33,9 @@ SENDER = f"sender@{DOMAIN}".encode()
 BOX = f"box@{DOMAIN}".encode()
 _PLAIN = base64.b64encode(b"\0box\0secret")
 
+#: The port of the users' web pages.
+WEB = 8100
+
 #: For each protocol a session as a client may say it, all at once.
 SESSIONS = {
     "SMTP": (
@@ -77,7 +80,7 @@ def victim(server: Victim) -> Iterator[Victim]:
     yield server
     server.serves()
     server.rest()
-    assert server.descriptors() <= before + 1, "a thread's descriptor at most"
+    assert server.descriptors() <= before
     assert not [name for name in server.queued() if not name.endswith(".msg")]
     assert not server.complaints()
 
@@ -123,6 +126,24 @@ def test_a_connection_may_break_at_any_octet(victim: Victim, service: str) -> No
     victim.rest()
     for message in victim.mail("box"):
         assert body(message) == b".\r\nbody\r\n"
+
+
+def test_web_clients_may_send_anything(victim: Victim) -> None:
+    rng = random.Random(2)
+    request = b"POST /~box/x%00 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    hostile = [
+        *(request[:length] for length in range(len(request) + 1)),
+        *(rng.randbytes(rng.randrange(3000)) for _ in range(30)),
+        *(b"GET /" + b"x" * MEGABYTE, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 10_000),
+        *(b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"\r\n" * 1000),
+    ]
+    for octets in hostile:
+        with Client(victim.place.server, WEB) as client:
+            client.send(octets)
+            client.finish()
+    with Client(victim.place.server, WEB) as client:
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert client.finish().startswith(b"HTTP/1.")
 
 
 def test_a_message_without_end_leaves_nothing(victim: Victim) -> None:
@@ -203,6 +224,23 @@ def test_each_garbled_command_is_answered_once(victim: Victim, lines: list[bytes
         replies = client.finish().splitlines()
     assert len(replies) == len(lines)
     assert all(re.match(rb"[25]\d\d ", reply) for reply in replies)
+
+
+def test_nobody_forges_a_log_record(victim: Victim) -> None:
+    """Every line of the log is a record (the fixture looks), and none is a client's."""
+    forged = b"x\r\n00:00:00.000 1 SYSTEM forged\n00:00:00.000 1 SYSTEM forged"
+    with victim.connect("SMTP") as client:
+        client.send(b"AUTH PLAIN " + base64.b64encode(b"\0" + forged + b"\0secret") + b"\r\n")
+        assert client.line().startswith(b"5")
+        client.send(b"AUTH LOGIN\r\n" + base64.b64encode(forged) + b"\r\neA==\r\n")
+        assert [client.line()[:3] for _ in range(3)] == [b"334", b"334", b"535"]
+    with victim.connect("IMAP") as client:
+        client.send(b"a LOGIN {%d}\r\n%b {6}\r\nsecret\r\n" % (len(forged), forged))
+        assert b"a NO" in client.finish()
+    victim.rest()
+    log = b"".join(path.read_bytes() for path in victim.base.glob("SystemLogs/*"))
+    assert b"forged" in log
+    assert b"\n00:00:00.000" not in log
 
 
 # Too much -----------------------------------------------------------------------------------------
@@ -331,14 +369,15 @@ def test_thousands_of_sessions_leave_nothing_behind(victim: Victim) -> None:
             if number % 2:
                 client.reset()
             client.close()
-        victim.rest()
         victim.mail("box")
+        victim.serves()
+        victim.rest()
 
-    visit(500)
+    visit(400)
     before, descriptors = victim.memory(), victim.descriptors()
-    visit(2500)
+    visit(1600)
     assert victim.descriptors() <= descriptors
-    assert victim.memory() < before + 3 * MEGABYTE
+    assert victim.memory() < before + 2 * MEGABYTE
 
 
 # Smuggling ----------------------------------------------------------------------------------------
