@@ -61,8 +61,8 @@ def complaint(case: Sabotage, results: Sequence[CaseResult]) -> str:
     witnesses = {r.id for r in results if r.outcome is Outcome.FAILED}
     if case.witness not in map(file_of, witnesses):
         return (
-            f"{case.witness} does not catch the sabotage {case.name} any more, "
-            f"but these do:\n{listed(amiss)}"
+            f"{case.witness} does not catch the sabotage {case.name} any more; "
+            f"name another witness, one of these:\n{listed(amiss)}"
         )
     return ""
 

@@ -37,8 +37,11 @@ CASES = cases(
     ),
     unclosed_array_taken=(
         _DICTIONARY,
-        'if symbol not in (",", ")"):',
-        'if symbol not in (",", ")", ""):',
+        '            if symbol not in (",", ")"):',
+        """\
+            if not symbol:
+                return elements
+            if symbol not in (",", ")"):""",
         "data-formats/syntax-errors",
     ),
     dots_printed_without_quotes=(

@@ -1,8 +1,7 @@
 """Faults of domains and unified accounts (Guide 3.5.2, Mapping)."""
 
-from sabotage.case import FORWARDERS, MAPPING, PROTECTION, ROUTER, cases
+from sabotage.case import FORWARDERS, MAPPING, ROUTER, cases
 
-_ACCESS = "kernel/access.py"
 _LOCAL = "transport/local.py"
 
 CASES = (
@@ -23,8 +22,14 @@ CASES = (
         x_real_to_lost=(
             "transport/local_delivery.py",
             "if names and field:",
-            "if not names:",
+            "if names and not field:",
             "mapping/unified-account",
+        ),
+        x_real_to_for_everybody=(
+            "transport/local_delivery.py",
+            "line(entry.address) for entry in entries if entry.address",
+            "line(recipient.address) for recipient in message.envelope.recipients",
+            "mapping/plain-collecting-account",
         ),
         unified_users_see_all=(
             "protocols/pop.py",
@@ -51,16 +56,6 @@ CASES = (
             "if domain == self.domain:",
             "if domain:",
             "mapping/domain-administrator",
-        ),
-    ),
-    *cases(
-        MAPPING,
-        PROTECTION,
-        logins_go_to_the_main_domain=(
-            _ACCESS,
-            "found = self._domains.find(local, domain) if domain",
-            "found = self._domains.find(local, self._domains.main) if domain",
-            "mapping/independent-accounts",
         ),
     ),
 )

@@ -105,7 +105,7 @@ CASES = (
             _RELAY,
             "if sender.authenticated and sender.relay_service:",
             "if sender.authenticated:",
-            "protection/relay-service",
+            "protection/relay-service-auth",
         ),
         authenticated_mark_lost=(
             _RECEIVE,

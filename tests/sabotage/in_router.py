@@ -98,6 +98,12 @@ CASES = (
             "        _non_qualified,\n        _module,\n",
             "router/non-qualified",
         ),
+        suffix_added_to_names_with_a_dot=(
+            _ROUTER,
+            'if not domain or "." in domain or domain.startswith("["):',
+            'if not domain or domain.endswith(".myorg.org") or domain.startswith("["):',
+            "router/non-qualified",
+        ),
         uucp_goes_by_smtp=(
             "transport/smtp_route.py",
             ' or domain.endswith(".uucp")',
@@ -142,7 +148,7 @@ CASES = (
             _ROUTER,
             "if not settings.add_to_non_qualified or not is_domain(suffix):",
             'suffix = suffix or "myorg.org"\n        if not is_domain(suffix):',
-            "router/server-names",
+            "router/non-qualified-off",
         ),
         bare_ip_gets_no_brackets=(
             _ROUTER,

@@ -19,6 +19,12 @@ CASES = (
             "BLACKLISTED = 550",
             "smtp/blacklisted-connection",
         ),
+        blacklisted_hosts_may_reach_anybody=(
+            _RECEIVE,
+            "blacklisted = self._standing is Standing.BLACKLISTED\n        try:",
+            "blacklisted = False\n        try:",
+            "smtp/not-blacklisted",
+        ),
         blacklisted_hosts_are_shut_out=(
             _RECEIVE,
             'self._reply(220, server.strings.text("SMTPNormalPrompt", self._name()))',
@@ -70,11 +76,15 @@ CASES = (
             "smtp/forward-to",
         ),
         wakeup_releases_nothing=(_SEND, "        queue.release()\n", "", "smtp/wakeup-releases"),
-        wakeup_is_relaying=(
-            "kernel/relay.py",
-            " or not route.address:",
-            ":",
-            "smtp/wakeup-address",
+        wakeup_releases_all_queues=(
+            _SEND,
+            "        queue.release()\n        self._go_on(queue)\n",
+            """\
+        for each in list(self._queues.values()):
+            each.release()
+            self._go_on(each)
+""",
+            "smtp/wakeup-releases",
         ),
         blacklisted_recipients_lose_their_domain=(
             _RECEPTION,
@@ -94,17 +104,10 @@ CASES = (
             "return BLACKLISTED, IS_BLACKLISTED",
             "smtp/white-hole-hint",
         ),
-        blacklisted_hosts_may_reach_anybody=(
-            _RECEIVE,
-            "blacklisted = self._standing is Standing.BLACKLISTED\n        try:",
-            "blacklisted = False\n        try:",
-            "smtp/not-blacklisted",
-        ),
     ),
     *cases(
-        SMTP,
-        ROUTER,
         PROTECTION,
+        ROUTER,
         FORWARDERS,
         every_recipient_gets_250=(
             _REPLIES,
@@ -117,7 +120,6 @@ CASES = (
         SMTP,
         ROUTER,
         MAPPING,
-        PROTECTION,
         FORWARDERS,
         unknown_names_vanish=(
             "transport/local.py",
