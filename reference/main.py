@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error)
 
     def begin() -> None:
+        # The reactor's own handlers complain when a signal comes while the server ends already.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: reactor.callFromThread(server.end))
         try:
             server.start()
         except StartError as error:
