@@ -1,10 +1,17 @@
-"""Steps that move the world on: ``wait``, ``rest``, the server's process, ``zone``, ``peer``."""
+"""Steps that move the world on: ``settings``, ``wait``, ``rest``, the process, zone and peers."""
 
 from __future__ import annotations
 
 from conformance.run.scene import Scene
 from conformance.scenario.model import Step
-from conformance.scenario.steps import PeerStep, ProcessAction, ProcessStep, WaitStep, ZoneStep
+from conformance.scenario.steps import (
+    PeerStep,
+    ProcessAction,
+    ProcessStep,
+    SettingsStep,
+    WaitStep,
+    ZoneStep,
+)
 
 
 async def wait(scene: Scene, step: Step) -> None:
@@ -14,6 +21,12 @@ async def wait(scene: Scene, step: Step) -> None:
     await scene.session.advance(value.seconds, scene.world.held)
     await scene.world.settle()
     scene.transcript.remark(f"{value.seconds:g} seconds have passed")
+
+
+async def settings(scene: Scene, step: Step) -> None:
+    """Change settings of modules. Raises TargetError, NotApplicable."""
+    value: SettingsStep = step.value
+    await scene.session.change_settings(value.modules)
 
 
 async def rest(scene: Scene, step: Step) -> None:

@@ -108,4 +108,20 @@ def content(value: MailStep) -> bytes:
     lines = [f"{name}: {text}" for name, text in fields.items() if name.lower() not in given]
     lines += [f"{name}: {text}" for name, text in value.header.items()]
     body = value.body or "A message of a scenario.\n"
-    return ("\n".join(lines) + "\n\n" + body).encode()
+    return _padded(("\n".join(lines) + "\n\n" + body).encode(), value.size)
+
+
+_PADDING = b"x" * 76 + b"\n"
+
+
+def _padded(message: bytes, size: int) -> bytes:
+    """Return a message with lines added until it has ``size`` octets on the wire (CR LF)."""
+    if not message.endswith(b"\n"):
+        message += b"\n"
+    missing = size - len(message) - message.count(b"\n")
+    if missing <= 0:
+        return message
+    lines, rest = divmod(missing, len(_PADDING) + 1)
+    if rest == 1:
+        message = message[:-1] + b"x\n"
+    return message + _PADDING * lines + (b"x" * (rest - 2) + b"\n" if rest > 1 else b"")

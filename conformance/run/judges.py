@@ -41,6 +41,7 @@ JUDGES: Mapping[str, Judge] = {
     "not log": judge_files.judge_log,
     "file": judge_files.judge_file,
     "write": judge_files.judge_write,
+    "settings": judge_course.settings,
     "wait": judge_course.wait,
     "rest": judge_course.rest,
     "stop": judge_course.process,

@@ -57,6 +57,7 @@ CAPABILITIES: Mapping[str, str] = {
 _PROTOCOLS = {"smtp": "smtp", "pop": "pop", "imap": "imap", "pwd": "cli"}
 _KINDS = {
     "cli": "cli",
+    "settings": "cli",
     "log": "log",
     "not log": "log",
     "http": "http",

@@ -258,6 +258,9 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
     )
 
 
+#: Module → label or keyword → value.
+MODULE_SETTINGS: Shape[Mapping[str, Mapping[str, Any]]] = MapOf(_SETTINGS, "module", MODULES)
+
 GIVEN_KEYS = (
     Key("main domain", LINE, "default: the first of “domains”, else mycompany.com"),
     Key(
@@ -272,7 +275,7 @@ GIVEN_KEYS = (
     Key("blacklisted", Lines("addresses"), "lines of the Blacklisted IP Addresses list"),
     Key(
         "settings",
-        MapOf(_SETTINGS, "module", MODULES),
+        MODULE_SETTINGS,
         "module → label or keyword → value, as {SMTP: {Relay to Clients: no}}",
     ),
     Key("zone", ZoneText(), "DNS records, one a line: name [ttl] TYPE data"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.scenario.complaints import Complaints
-from conformance.scenario.given_keys import PEER_CHANGE, PORT, ZoneText
+from conformance.scenario.given_keys import MODULE_SETTINGS, PEER_CHANGE, PORT, ZoneText
 from conformance.scenario.nodes import Node, Text
 from conformance.scenario.shapes import (
     ADDRESS,
@@ -53,6 +54,7 @@ from conformance.scenario.steps import (
     RelayedStep,
     RestStep,
     RouteStep,
+    SettingsStep,
     StepValue,
     WaitStep,
     WriteStep,
@@ -90,6 +92,17 @@ def _record(what: str, *keys: Key[Any], brief: str = "") -> Record[Values]:
     return Record(what, keys, lambda values, *_: values, brief=brief)
 
 
+_SIZE = re.compile(r"([0-9]{1,9}) *([KM]?)", re.IGNORECASE)
+
+
+def _size(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    octets = int(match[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[match[2].upper()] if match else 0
+    if not 0 < octets <= 1 << 26:
+        raise ValueError(f"“{text}” is no size; write 2000, 50K or 3M, at most 64M")
+    return octets
+
+
 MAIL = _record(
     "mail",
     Key("to", Several(LINE, least=1), "the envelope recipients", required=True),
@@ -103,6 +116,11 @@ MAIL = _record(
     Key("subject", LINE, "the subject"),
     Key("header", TEXT_MAP, "more header fields"),
     Key("body", TEXT, "the body"),
+    Key(
+        "size",
+        Parsed("a size", _size, 0, TEXT_SCHEMA),
+        "octets of the whole message, as 50K: lines are added to the body to make them",
+    ),
     Key("file", LINE, "a fixture of fixtures/messages/ in place of subject, header and body"),
     Key(
         "refused", Refusals(), "all, recipients, or a mapping recipient → reply; at: place → reply"
@@ -190,6 +208,7 @@ def _mail(values: Values) -> MailStep:
         subject=values.get("subject", ""),
         header=values.get("header", {}),
         body=values.get("body", ""),
+        size=values.get("size", 0),
         file=values.get("file", ""),
         refused=values.get("refused", ()),
         repeat=values.get("repeat", 1),
@@ -319,6 +338,13 @@ _KINDS = (
         lambda values: WriteStep(values.get("path", ""), values.get("text", "")),
         "make a file while the server is stopped",
         "{path: Settings/Router.settings, text: …}",
+    ),
+    StepKind(
+        "settings",
+        MODULE_SETTINGS,
+        SettingsStep,
+        "settings of modules that change now",
+        "{LOCAL: {Processes: 1}}",
     ),
     StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
     StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),

@@ -6,7 +6,7 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 ``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep),
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
 ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
-``write``, ``http``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill``
+``write``, ``settings``, ``http``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill``
 (ProcessStep), ``zone``, ``peer``.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from conformance.scenario.dialogue import Event, code_matches
 from conformance.scenario.model import PeerSpec, Position
@@ -98,6 +98,8 @@ class MailStep:
     subject: str = ""
     header: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    size: int = 0
+    """Octets of the whole message: lines are added to the body to make them; 0: as it is."""
     file: str = ""
     """A fixture of ``fixtures/messages/`` instead of subject, header and body."""
     refused: tuple[Refusal, ...] = ()
@@ -312,6 +314,14 @@ class WriteStep:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsStep:
+    """``settings``: settings of modules that are changed while the server runs."""
+
+    modules: Mapping[str, Mapping[str, Any]]
+    """Module → label or keyword → value, as in ``given``."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitStep:
     """``wait``: move the clock."""
 
@@ -369,6 +379,7 @@ StepValue: TypeAlias = (
     | LogStep
     | FileStep
     | WriteStep
+    | SettingsStep
     | WaitStep
     | RestStep
     | ProcessStep

@@ -121,6 +121,10 @@ class Session(abc.ABC):
         """The documented port of a service: smtp 25, pop 110, imap 143, pwd 106, …"""
         return SERVICE_PORTS[service]
 
+    async def change_settings(self, modules: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change settings of a running server: module → label or keyword → value, as in Given."""
+        raise NotApplicable("the settings of the target's server cannot be changed while it runs")
+
     async def cli(self, command: str, *, user: str = "", password: str = "") -> tuple[int, str]:
         """Send one CLI command as an administrator (or as ``user``): its code and its data/text."""
         raise NotApplicable("the server has no CLI")

@@ -60,6 +60,18 @@ def _modules(given: Given, keywords: Keywords) -> Iterator[str]:
         yield f"{_UPDATES.get(module, f'UpdateModule {module}')} {dump(table)}"
 
 
+def changes(modules: Mapping[str, Mapping[str, Any]], keywords: Keywords) -> list[str]:
+    """Return the commands that change settings of modules; what they do not name stays.
+
+    Raises TargetError for a label without a keyword.
+    """
+    commands = []
+    for module, table in modules.items():
+        command = "UpdateServerSettings" if module == "Server" else f"UpdateModule {module}"
+        commands.append(f"{command} {dump(keywords.settings(module, table))}")
+    return commands
+
+
 _UPDATES = {"Server": "UpdateServerSettings", "Protection": "SetProtection"}
 
 
