@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -207,6 +207,25 @@ class Strings(Kind):
 
     def print(self, value: Iterable[str]) -> Value:
         return list(value)
+
+
+@dataclass(frozen=True)
+class StringMap(Kind):
+    """A dictionary of strings."""
+
+    description: str = "a dictionary of strings"
+
+    def parse(self, value: Value) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for key, text in value.items() if isinstance(value, dict) else ():
+            if isinstance(text, str) and key.strip() and text.strip():
+                found[key.strip()] = text.strip()
+        if not isinstance(value, dict) or len(found) < len(value):
+            raise ValueError(f"{self.description} is expected, none of them empty")
+        return found
+
+    def print(self, value: Mapping[str, str]) -> Value:
+        return dict(value)
 
 
 @dataclass(frozen=True)

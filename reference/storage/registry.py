@@ -13,10 +13,12 @@ from types import MappingProxyType
 from reference.storage.kinds import (
     Choice,
     Duration,
+    Lines,
     LogLevel,
     Number,
     Ports,
     Size,
+    StringMap,
     Strings,
     Text,
     YesNo,
@@ -48,7 +50,10 @@ _SMTP = "SMTP Module"
 _SENDING = f"{_SMTP}, Sending Messages via the Internet"
 _RECEIVING = f"{_SMTP}, Receiving Messages"
 _RELAYING = f"{_SMTP}, Message Relaying"
+_HEADER_CHECKS = "Admin article, Reception, Header Checks"
 _PROTECTION = "Protection"
+_BLACKLISTING = f"{_PROTECTION}, Blacklisting Offenders"
+_BANNING = f"{_PROTECTION}, Banning Mail by Header and Body Lines"
 _DNR = "System Administration, Domain Name Resolver"
 
 SMTP = Table(
@@ -72,6 +77,8 @@ SMTP = Table(
         Setting("AdvertiseNTLM", "Advertise NTLM AUTH", _WHOM, "nobody", _RECEIVING),
         Setting("Advertise8BITMIME", "Advertise 8BITMIME", _FLAG, "YES", _RECEIVING),
         Setting("VerifyReturnPath", "Verify HELO and Return-Path", _WHOM, "nobody", _RECEIVING),
+        Setting("ReverseConnect", "Reverse Connect for", _WHOM, "nobody", _HEADER_CHECKS),
+        Setting("CheckSPF", "Check SPF Records for", _WHOM, "nobody", _HEADER_CHECKS),
         Setting("ForceAUTH", "Force AUTH for", _WHOM, "nobody", _RECEIVING),
         Setting(
             "RelayToNonClients",
@@ -138,8 +145,23 @@ PROTECTION = Table(
             "100",
             f"{_PROTECTION}, Relaying for Mobile Users",
         ),
+        Setting("UseBlacklistingDNS", "Use Blacklisting DNS", _FLAG, "NO", _BLACKLISTING),
+        Setting("RBLServers", "RBL Servers", _STRINGS, [], _BLACKLISTING),
+        Setting("BlacklistByName", "Blacklist by DNS Name", _FLAG, "NO", _BLACKLISTING),
+        Setting("BlacklistedNames", "Blacklisted Names", _STRINGS, [], _BLACKLISTING),
+        Setting("UnBlacklistByName", "UnBlacklist by DNS Name", _FLAG, "NO", _BLACKLISTING),
+        Setting("UnBlacklistedNames", "UnBlacklisted Names", _STRINGS, [], _BLACKLISTING),
     )
 )
+
+BANNED = Table(
+    (
+        Setting("HeaderLines", "Banned Header Lines", Lines(), [], _BANNING),
+        Setting("BodyLines", "Banned Body Lines", Lines(), [], _BANNING),
+    )
+)
+
+_ALERT_TEXT = "Your account is over its storage quota; delete some messages"
 
 LOCAL = Table(
     (
@@ -160,6 +182,28 @@ LOCAL = Table(
         ),
         Setting("WarnAfter", "Send Warnings after", _DURATION, "never", "Local Delivery Module"),
         Setting(
+            "AlertPercent",
+            "Send Alerts if Account is % full",
+            Number(most=100),
+            "0",
+            "Local Delivery Module",
+        ),
+        Setting("AlertText", "Alert Text", _TEXT, _ALERT_TEXT, "Local Delivery Module"),
+        Setting(
+            "FlowLimit",
+            "Suspend Account Queue if Received",
+            Number(),
+            "0",
+            "Local Delivery Module, Message Flow Control",
+        ),
+        Setting(
+            "FlowPeriod",
+            "messages within",
+            _DURATION,
+            "5m",
+            "Local Delivery Module, Message Flow Control",
+        ),
+        Setting(
             "EnvelopeRecipientsField",
             "Envelope Recipients field",
             _TEXT,
@@ -179,6 +223,13 @@ LOCAL = Table(
             Choice("Disabled", "Enabled", "Direct Mailbox"),
             "Disabled",
             "Local Delivery Module, Routing Settings",
+        ),
+        Setting(
+            "AllDomainAliases",
+            "All-Domain Aliases",
+            StringMap(),
+            {},
+            "Local Delivery Module, All-Domain Aliases",
         ),
     )
 )
@@ -279,6 +330,7 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "DNR": DNR,
         "TLS": Table((_log("Security, Using SSL/TLS Secure Connections"),)),
         "Protection": PROTECTION,
+        "Banned": BANNED,
         "Logs": LOGS,
         "Strings": STRINGS,
         "DomainDefaults": DOMAIN_SETTINGS,
