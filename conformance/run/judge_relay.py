@@ -89,6 +89,8 @@ async def judge_dns_asked(scene: Scene, step: Step) -> None:
             complaint = f"asked {count} times, expected never" if count else ""
         elif question.count is None:
             complaint = "" if count else "never asked"
+            if question.most is not None and count > question.most:
+                complaint = f"asked {count} times, expected {question.most} times at most"
         else:
             wrong = count != question.count
             complaint = f"asked {count} times, expected {question.count}" if wrong else ""

@@ -37,7 +37,7 @@ CAPABILITIES: Mapping[str, str] = {
     "tls": "TLS, with certificates",
     "lists": "mailing lists",
     "forwarders": "forwarders",
-    "blacklist": "the list of Blacklisted IP Addresses",
+    "blacklist": "the lists of Blacklisted and UnBlacklistable IP Addresses",
     "client-names": "Detect Clients by DNS Name",
     "router": "a Routing Table, and the Route command",
     "mobile": "temporary client addresses (read, then send)",
@@ -84,7 +84,7 @@ def implied(given: Given, steps: Collection[Step]) -> frozenset[str]:
 def _of_given(given: Given) -> Iterator[str]:
     if given.router is not None:
         yield "router"
-    if given.blacklisted is not None:
+    if given.blacklisted is not None or given.white_holes is not None:
         yield "blacklist"
     if given.client_names is not None:
         yield "client-names"

@@ -30,7 +30,10 @@ from conformance.scenario.shapes import (
 )
 from conformance.scenario.zone_text import zone_mistakes
 
-MODULES = ("SMTP", "Router", "Protection", "DNR", "LOCAL", "POP", "IMAP", "LIST", "Server")
+MODULES = (
+    *("SMTP", "Router", "Protection", "Banned", "DNR"),
+    *("LOCAL", "POP", "IMAP", "LIST", "Server"),
+)
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")
 VERBS = ("connect", "helo", "ehlo", "mail", "rcpt", "data", "message", "rset", "quit")
@@ -273,6 +276,7 @@ GIVEN_KEYS = (
     Key("clients", Lines("client addresses"), "lines of the Client IP Addresses list"),
     Key("client names", Lines("name patterns"), "Detect Clients by DNS Name: the patterns"),
     Key("blacklisted", Lines("addresses"), "lines of the Blacklisted IP Addresses list"),
+    Key("white holes", Lines("addresses"), "lines of the UnBlacklistable IP Addresses list"),
     Key(
         "settings",
         MODULE_SETTINGS,
@@ -305,6 +309,7 @@ def _given(values: dict[str, Any], node: Node, complaints: Complaints) -> Given:
         clients=values.get("clients"),
         client_names=values.get("client names"),
         blacklisted=values.get("blacklisted"),
+        white_holes=values.get("white holes"),
         settings=values.get("settings", {}),
         zone=values.get("zone", ""),
         dns_faults=values.get("dns faults", {}),

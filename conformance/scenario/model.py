@@ -114,6 +114,8 @@ class Given:
     """Detect Clients by DNS Name: the name patterns (None: the option stays off)."""
     blacklisted: tuple[str, ...] | None = None
     """Lines of the Blacklisted IP Addresses list."""
+    white_holes: tuple[str, ...] | None = None
+    """Lines of the UnBlacklistable (White Hole) IP Addresses list."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Module → label or keyword → value, as ``{SMTP: {Relay to Clients: no}}``."""
     zone: str = ""

@@ -239,7 +239,7 @@ def _question(text: str) -> DnsQuestion:
     if len(words) != 2:
         raise ValueError(f"“{text}” is no DNS question; write a type and a name, as MX company.com")
     kind = words[0].upper()
-    if kind not in TYPES:
+    if kind not in (*TYPES, "*"):
         raise ValueError(
             f"unknown record type “{words[0]}”{suggest(kind, TYPES)}; "
             "write a type and a name, as MX company.com"
@@ -249,7 +249,9 @@ def _question(text: str) -> DnsQuestion:
 
 def _counted(values: dict[str, Any], node: Node, complaints: Complaints) -> DnsQuestion:
     question: DnsQuestion = values.get("question", DnsQuestion("A", ""))
-    return DnsQuestion(question.type, question.name, values.get("count"))
+    if "count" in values and "most" in values:
+        complaints.add(node, "“count” says it all; leave out “most”")
+    return DnsQuestion(question.type, question.name, values.get("count"), values.get("most"))
 
 
 QUESTION: Shape[DnsQuestion] = Record(
@@ -262,6 +264,7 @@ QUESTION: Shape[DnsQuestion] = Record(
             required=True,
         ),
         Key("count", Number(), "exactly how often it is asked"),
+        Key("most", Number(1), "how often it may be asked at most (and at least once)"),
     ),
     _counted,
     brief="question",

@@ -264,10 +264,13 @@ class DnsQuestion:
     """A DNS question that the server asks, or does not ask."""
 
     type: str
+    """``MX``; ``*`` for any type."""
     name: str
     """Without the last dot, in lower case; a glob."""
     count: int | None = None
     """None: at least once."""
+    most: int | None = None
+    """How often at most, and at least once; None: there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,12 +67,18 @@ def changes(modules: Mapping[str, Mapping[str, Any]], keywords: Keywords) -> lis
     """
     commands = []
     for module, table in modules.items():
-        command = "UpdateServerSettings" if module == "Server" else f"UpdateModule {module}"
+        command = _CHANGES.get(module, f"UpdateModule {module}")
         commands.append(f"{command} {dump(keywords.settings(module, table))}")
     return commands
 
 
-_UPDATES = {"Server": "UpdateServerSettings", "Protection": "SetProtection"}
+_UPDATES = {
+    "Server": "UpdateServerSettings",
+    "Protection": "SetProtection",
+    "Banned": "SetBanned",
+}
+#: Banned lines have no other command; a change names all of them.
+_CHANGES = {"Server": "UpdateServerSettings", "Banned": "SetBanned"}
 
 
 def _domain(domain: DomainSpec, is_main: bool, keywords: Keywords) -> Iterator[str]:
@@ -126,6 +132,7 @@ def _lists_of_addresses(given: Given) -> Iterator[str]:
     lists: Mapping[str, Any] = {
         "SetClientIPs": given.clients,
         "SetBlacklistedIPs": given.blacklisted,
+        "SetWhiteHoleIPs": given.white_holes,
     }
     for command, lines in lists.items():
         if lines is not None:

@@ -229,6 +229,25 @@ class StringMap(Kind):
 
 
 @dataclass(frozen=True)
+class Lines(Kind):
+    """An array of strings that count as they are, blanks and line ends too; empty ones vanish."""
+
+    description: str = "an array of strings"
+
+    def parse(self, value: Value) -> tuple[str, ...]:
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list):
+            raise ValueError(f"an array of strings is expected: {self.description}")
+        lines = [line for line in found if isinstance(line, str)]
+        if len(lines) != len(found):
+            raise ValueError(f"an array of strings is expected: {self.description}")
+        return tuple(line for line in lines if line.strip())
+
+    def print(self, value: Iterable[str]) -> Value:
+        return list(value)
+
+
+@dataclass(frozen=True)
 class Ports(Kind):
     """An array of TCP port numbers."""
 
