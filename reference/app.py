@@ -57,6 +57,7 @@ from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
 from reference.transport.smtp_route import SMTPRouting
 from reference.transport.smtp_send import SMTPSender
+from reference.transport.smtp_source import source_address
 
 VERSION = "3.5.2"
 
@@ -149,19 +150,20 @@ class Server:
                 threads=self._readers,
             )
         )
-        queue.attach(
-            SMTPSender(
-                clock=clock,
-                work=work,
-                log=log,
-                settings=settings,
-                network=self.network,
-                dnr=self.dnr,
-                router=router,
-                reports=queue.dequeuer,
-                helo=self._main_name,
-            )
+        sender = SMTPSender(
+            clock=clock,
+            work=work,
+            log=log,
+            settings=settings,
+            network=self.network,
+            dnr=self.dnr,
+            router=router,
+            reports=queue.dequeuer,
+            helo=self._main_name,
+            source=lambda message: source_address(message.envelope, domains),
         )
+        queue.attach(sender)
+        settings.subscribe("SMTP", sender.settings_changed)
         queue.attach(ListDistribution(domains=domains, clock=clock, log=log, queue=queue))
 
     def _build_access(self) -> None:

@@ -31,6 +31,12 @@ SMTP_SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "WarnAfter"): float("inf"),
     ("SMTP", "OutputChannels"): 100,
     ("SMTP", "ListenerPorts"): (25,),
+    ("SMTP", "ChannelsPerHost"): 1,
+    ("SMTP", "AddChannelAfter"): 60.0,
+    ("SMTP", "SecureDomains"): (),
+    ("SMTP", "SecureWherePossible"): False,
+    ("SMTP", "ForwardAUTHName"): "",
+    ("SMTP", "ForwardAUTHPassword"): "",
 }
 
 
@@ -204,9 +210,13 @@ class FakeNetwork:
         self.addresses: tuple[str, ...] = ("10.0.0.1",)
         self.remotes: dict[str, Any] = {}
         self.tried: list[str] = []
+        self.sources: list[str | None] = []
 
-    def connect(self, factory: Any, host: str, port: int, *, timeout: float) -> Deferred[Any]:
+    def connect(
+        self, factory: Any, host: str, port: int, *, source: str | None, timeout: float
+    ) -> Deferred[Any]:
         self.tried.append(f"{host}:{port}")
+        self.sources.append(source)
         remote = self.remotes.get(f"{host}:{port}")
         if remote is None:
             return fail(errors.ConnectionRefusedError())

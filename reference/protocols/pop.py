@@ -371,7 +371,10 @@ class POPSession(CommandProtocol):
         if login is None:
             raise Refused("log in first")
         self._submission = Submission(
-            submitter=self._office.submitter, account=login.label, ip=self.remote_ip
+            submitter=self._office.submitter,
+            account=login.label,
+            ip=self.remote_ip,
+            local_ip=self.local_ip,
         )
         self._ok("send the message, end with . on a line by itself")
         self.read_with(self._submission.reader, self._submitted)

@@ -57,10 +57,13 @@ class Submitter:
 class Submission:
     """A message between XTND XMIT and its end; ``reader`` takes its octets."""
 
-    def __init__(self, *, submitter: Submitter, account: str, ip: str) -> None:
+    def __init__(
+        self, *, submitter: Submitter, account: str, ip: str, local_ip: str = ""
+    ) -> None:
         self._submitter = submitter
         self._account = account
         self._ip = ip
+        self._local_ip = local_ip
         self._header: bytearray | None = bytearray()
         self._draft: Draft | None = None
         self._refusal = ""
@@ -111,7 +114,7 @@ class Submission:
                 Envelope(
                     return_path=self._account,
                     recipients=tuple(Recipient(address) for address in recipients),
-                    source=Source("POP", self._ip, self._account),
+                    source=Source("POP", self._ip, self._account, local_ip=self._local_ip),
                 )
             )
         except (SubmissionRefused, QueueError) as error:

@@ -272,7 +272,7 @@ class SMTPSession(CommandProtocol):
             Envelope(
                 return_path=mail.path,
                 recipients=tuple(self._recipients),
-                source=Source("SMTP", self.remote_ip, account, self._helo),
+                source=Source("SMTP", self.remote_ip, account, self._helo, self.local_ip),
                 ret=mail.ret,
                 envid=mail.envid,
                 body=mail.body,

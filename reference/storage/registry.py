@@ -48,6 +48,7 @@ def _listener(document: str, port: str, channels: str = "100") -> tuple[Setting,
 
 _SMTP = "SMTP Module"
 _SENDING = f"{_SMTP}, Sending Messages via the Internet"
+_SECURE_SENDING = f"{_SMTP}, Secure (encrypted) Message Relaying"
 _RECEIVING = f"{_SMTP}, Receiving Messages"
 _RELAYING = f"{_SMTP}, Message Relaying"
 _HEADER_CHECKS = "Admin article, Reception, Header Checks"
@@ -61,6 +62,12 @@ SMTP = Table(
         _log(f"{_SMTP}, Configuring the SMTP module"),
         Setting("OutputChannels", "Channels", Number(), "100", _SENDING),
         Setting("Forward", "Forward to", _TEXT, "", _SENDING),
+        Setting("ForwardAUTHName", "Send AUTH", _TEXT, "", _SENDING),
+        Setting("ForwardAUTHPassword", "Send AUTH Password", _TEXT, "", _SENDING),
+        Setting("ChannelsPerHost", "Channels/Host", Number(least=1), "3", _SENDING),
+        Setting("AddChannelAfter", "Add Channel after", _DURATION, "1m", _SENDING),
+        Setting("SecureDomains", "Send Encrypted To Domains", _STRINGS, [], _SECURE_SENDING),
+        Setting("SecureWherePossible", "wherever possible", _FLAG, "NO", _SECURE_SENDING),
         Setting("RetryInterval", "Retry Every", _DURATION, "30m", _SENDING),
         Setting("RetryInterval2", "then Every", _DURATION, "2h", _SENDING),
         Setting("RetryPeriod1", "After", _DURATION, "1d", _SENDING),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from reference.kernel.clock import Clock, Timer
 from reference.queue.delivery import Entry
@@ -62,6 +63,11 @@ class WaitingQueue:
             if transfer.due <= now + TOLERANCE:
                 return self.transfers.pop(at)
         return None
+
+    def count_ready(self, now: float, most: int) -> int:
+        """Return how many transfers may be tried now; counting ends at ``most``."""
+        ready = (each for each in self.transfers if each.due <= now + TOLERANCE)
+        return sum(1 for _ in islice(ready, most))
 
     def ready(self, now: float) -> bool:
         """Tell whether there is something that may be tried now."""
