@@ -54,6 +54,9 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "AdvertiseAUTH"): "everybody",
     ("SMTP", "AdvertiseSecureSASL"): True,
     ("SMTP", "ForceAUTH"): "nobody",
+    ("SMTP", "VerifyReturnPath"): "nobody",
+    ("SMTP", "ReverseConnect"): "nobody",
+    ("SMTP", "CheckSPF"): "nobody",
     ("SMTP", "Advertise8BITMIME"): True,
     ("SMTP", "MessageLimit"): UNLIMITED,
     ("SMTP", "RecipientLimit"): 1000,
@@ -63,6 +66,14 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "Forward"): "",
     ("Protection", "DetectClientsByName"): False,
     ("Protection", "ClientNames"): (),
+    ("Protection", "UseBlacklistingDNS"): False,
+    ("Protection", "RBLServers"): (),
+    ("Protection", "BlacklistByName"): False,
+    ("Protection", "BlacklistedNames"): (),
+    ("Protection", "UnBlacklistByName"): False,
+    ("Protection", "UnBlacklistedNames"): (),
+    ("Banned", "HeaderLines"): (),
+    ("Banned", "BodyLines"): (),
     ("Protection", "NonClientLogins"): "mobile",
     ("Protection", "ProcessAsClient"): False,
     ("Protection", "ProcessAsClientFor"): 900.0,
@@ -231,7 +242,7 @@ class FakeNames:
     async def mx(self, name: str) -> Any:
         return await self._ask(f"MX {name}")
 
-    async def a(self, name: str) -> Any:
+    async def a(self, name: str, *, quick: bool = False) -> Any:
         return await self._ask(f"A {name}")
 
     async def ptr(self, ip: str) -> Any:
