@@ -45,6 +45,20 @@ MET = {
       S: 250 /(?P<first>\\w+)/
       --- drop
 """,
+    "connections": """\
+  - smtp port 24: |
+      --- refused
+  - smtp port 24: |
+      # nobody is there
+      --- turned away
+  - smtp: |
+      S: 220
+      C: EHLO host
+      S: 250
+      --- silence
+      C: QUIT
+      S: 221
+""",
     "pop": """\
   - pop: |
       S: +OK
@@ -212,6 +226,8 @@ UNMET = {
         "  - file: {path: Accounts/postmaster.macnt/x, contains: a}\n",
         "no file matches Accounts/postmaster.macnt/x (there is account.settings)",
     ),
+    "refused": ("  - smtp: |\n      --- refused\n", "the connection was taken, expected a refusal"),
+    "silence": ("  - smtp: |\n      --- silence\n", "expected silence"),
     "file": (
         "  - file: {path: 'Accounts/*/account.settings', dictionary: '{Password=other;}'}\n",
         "is {Password=first;}, expected {Password=other;}",

@@ -20,7 +20,7 @@ async def judge_http(scene: Scene, step: Step) -> None:
             scene.transcript,
             url=value.url,
             source=value.source,
-            server=scene.server,
+            server=value.server or scene.server,
             port=scene.session.port("http"),
             channel=channel,
             seconds=scene.patience,

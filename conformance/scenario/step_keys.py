@@ -278,6 +278,7 @@ HTTP = _record(
     "http",
     Key("get", Parsed("a URL", _url, "http://host/", TEXT_SCHEMA), "the URL", required=True),
     Key("source", ADDRESS, f"the browser's address; default: {STRANGER}"),
+    Key("server", ADDRESS, "which of the server's addresses; default: the first one"),
     Key("status", LINE, "the status, 200 or 4*; default: 200"),
     Key("header", Headers(), "name → pattern"),
     Key("body", PATTERNS, "patterns found somewhere in the body"),
@@ -290,6 +291,7 @@ def _http(values: Values) -> HttpStep:
         url=values.get("get", "http://host/"),
         status=values.get("status", "200"),
         source=values.get("source", STRANGER),
+        server=values.get("server", ""),
         header=values.get("header", ()),
         body=values.get("body", ()),
     )

@@ -18,6 +18,7 @@ from conformance.scenario.references import References
 from conformance.scenario.step_keys import BARE_WORDS, PEER_CHANGES, STEP_KINDS
 from conformance.scenario.steps import (
     BouncedStep,
+    HttpStep,
     MailStep,
     NotRelayedStep,
     PeerStep,
@@ -116,6 +117,8 @@ class StepReader:
                 self._references.peer(_at(node, "host"), value.host)
                 if value.source:
                     self._references.server_address(_at(node, "source"), value.source)
+            case HttpStep(server=server) if server:
+                self._references.server_address(_at(node, "server"), server)
             case NotRelayedStep():
                 self._references.peers(node, value.hosts)
             case BouncedStep():
@@ -167,7 +170,8 @@ class StepReader:
         for key, _ in node.pairs if isinstance(node, Fields) else ():
             if self._references.peer(key, key.value):
                 # What a change leaves out stays as it was.
-                peer = replace(self._peers[key.value], **changes[key.value])
+                change = {name.replace(" ", "_"): of for name, of in changes[key.value].items()}
+                peer = replace(self._peers[key.value], **change)
                 self._peers[key.value] = peer
                 changed.append(peer)
         return PeerStep(tuple(changed))

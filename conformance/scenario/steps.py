@@ -232,6 +232,8 @@ class HttpStep:
     status: str = "200"
     """``200``; ``4*`` for a class."""
     source: str = STRANGER
+    server: str = ""
+    """Server address to connect to; empty: the first of ``given.addresses``."""
     header: tuple[HeaderCheck, ...] = ()
     body: tuple[Pattern, ...] = ()
     """Each is found somewhere in the body (``Pattern.found_in``)."""

@@ -14,6 +14,15 @@ from conformance.targets.base import TargetError
 from conformance.targets.dictionary import Value
 from conformance.targets.file import suggest
 
+#: Modules through which users get at their mail.
+_ACCESS = {
+    "log": "LogLevel",
+    "log level": "LogLevel",
+    "channels": "Channels",
+    "listener ports": "ListenerPorts",
+    "max connections from same address": "SameAddressLimit",
+}
+
 #: Module → label in lower case → keyword. ``Account``, ``Domain``, ``List`` are objects' settings.
 KEYWORDS: Mapping[str, Mapping[str, str]] = {
     "SMTP": {
@@ -70,6 +79,8 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "give up after": "GiveUpAfter",
         "send warnings after": "WarnAfter",
         "listener ports": "ListenerPorts",
+        "max connections from same address": "SameAddressLimit",
+        "receiving channels": "InputChannels",
     },
     "Router": {
         "log": "LogLevel",
@@ -124,9 +135,10 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "account detail": "AccountDetail",
         "all-domain aliases": "AllDomainAliases",
     },
-    "POP": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
-    "IMAP": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
-    "PWD": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
+    "POP": _ACCESS,
+    "IMAP": _ACCESS,
+    "PWD": _ACCESS,
+    "HTTPU": _ACCESS,
     "LIST": {"log": "LogLevel", "log level": "LogLevel"},
     "Queue": {"log": "LogLevel", "log level": "LogLevel"},
     "Server": {
@@ -171,6 +183,16 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "automated rules": "RulesAllowed",
         "accept mail to all": "MailToAll",
         "add trailer": "AddMailTrailer",
+    },
+    # The elements of Listener Ports: what a keyword's value is made of has a table of its own.
+    "ListenerPorts": {
+        "port": "Port",
+        "local address": "Address",
+        "ssl/tls": "InitTLS",
+        "init ssl/tls": "InitTLS",
+        "restriction": "Restriction",
+        "remote address restrictions": "Restriction",
+        "addresses": "RestrictionList",
     },
     "Rights": {
         "can modify access rights": "Master",
@@ -229,7 +251,17 @@ class Keywords:
 
     def settings(self, module: str, settings: Mapping[str, Any]) -> dict[str, Value]:
         """Return settings with keywords for keys and words for values. Raises TargetError."""
-        return {self.keyword(module, label): word(value) for label, value in settings.items()}
+        found = {self.keyword(module, label): value for label, value in settings.items()}
+        return {keyword: word(self._elements(keyword, value)) for keyword, value in found.items()}
+
+    def _elements(self, keyword: str, value: Any) -> Any:
+        """Return the value of a keyword that has a table of its own, with keywords inside."""
+        if keyword.lower() not in self._modules or not isinstance(value, list | tuple):
+            return value
+        return [
+            self.settings(keyword, element) if isinstance(element, Mapping) else element
+            for element in value
+        ]
 
 
 def word(value: Any) -> Value:
