@@ -27,6 +27,7 @@ from reference.kernel.access import Access
 from reference.kernel.clocks import HeldClock, ReactorClock
 from reference.kernel.network import Network
 from reference.kernel.protection import Protection
+from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.router import Router, RouterOptions
 from reference.kernel.table import RoutingTable, TableSyntaxError
 from reference.kernel.work import Work
@@ -48,6 +49,7 @@ from reference.storage.domains import Domains
 from reference.storage.errors import StorageError
 from reference.storage.log import ServerLog
 from reference.storage.settings import ROUTER_TABLE, Settings
+from reference.transport.all_domain_aliases import AllDomainAliases
 from reference.transport.dnr import DNR
 from reference.transport.list_distribution import ListDistribution
 from reference.transport.lists import ListRouting
@@ -117,11 +119,14 @@ class Server:
         clock, work, log, settings = self.clock, self.work, self.log, self.settings
         domains = self.domains
         lists, smtp = ListRouting(domains=domains), SMTPRouting(settings=settings)
+        aliases = AllDomainAliases(domains=domains, settings=settings)
+        local = LocalRouting(domains=domains, settings=settings)
+        logins = LocalRouting(domains=domains, settings=settings, for_logins=True)
         self.router = router = Router(
             table=self._stored_table(),
             domains=domains,
-            modules=(lists, LocalRouting(domains=domains), smtp),
-            access_modules=(lists, LocalRouting(domains=domains, for_logins=True), smtp),
+            modules=(aliases, lists, local, smtp),
+            access_modules=(aliases, lists, logins, smtp),
             log=log,
         )
         settings.subscribe("Router", self._read_router_options)
@@ -139,17 +144,19 @@ class Server:
             readers=self._readers,
             host=self._main_name,
         )
-        queue.attach(
-            LocalDelivery(
-                domains=domains,
-                clock=clock,
-                work=work,
-                log=log,
-                settings=settings,
-                reports=queue.dequeuer,
-                threads=self._readers,
-            )
+        delivery = LocalDelivery(
+            domains=domains,
+            clock=clock,
+            work=work,
+            log=log,
+            settings=settings,
+            reports=queue.dequeuer,
+            threads=self._readers,
+            submit=queue.submit,
+            is_client=self._is_client,
         )
+        queue.attach(delivery)
+        settings.subscribe("LOCAL", delivery.settings_changed)
         sender = SMTPSender(
             clock=clock,
             work=work,
@@ -195,6 +202,7 @@ class Server:
             records=self._has_records,
             tls=self._tls,
         )
+        alerts = QuotaAlerts(settings=settings, clock=clock)
         office = PostOffice(
             access=access,
             submitter=Submitter(
@@ -208,6 +216,7 @@ class Server:
             work=work,
             log=log,
             tls=self._tls,
+            alerts=alerts,
         )
         mailroom = IMAPOffice(
             access=access,
@@ -218,6 +227,7 @@ class Server:
             work=work,
             log=log,
             tls=self._tls,
+            alerts=alerts,
         )
         kernel = Kernel(
             domains=self.domains,
@@ -302,6 +312,10 @@ class Server:
     def _name_of(self, ip: str) -> str:
         """Return the name of the domain that a server address belongs to."""
         return (self.domains.by_address(ip) or self.domains.main).name
+
+    async def _is_client(self, ip: str) -> bool:
+        """Tell whether an address is a client's."""
+        return (await self.protection.standing(ip)).client
 
     def _has_records(self, domain: str) -> bool:
         return any(record.domain == domain for record in self.router.table.records)

@@ -131,7 +131,8 @@ def _refresh(call: Call) -> Answer:
 def _route(call: Call) -> Answer:
     purpose = cast("Purpose", call.arguments.text("mode") or "mail")
     route = call.kernel.router.route(call.arguments.text("address"), purpose=purpose)
-    return [route.module, route.host, route.address]
+    named = f"{route.mailbox}#" if route.mailbox else ""
+    return [route.module, route.host, route.address or named]
 
 
 _SERVER = Access.SETTINGS

@@ -156,7 +156,8 @@ class Login:
     label: str
     """The account's full name, as ``john@mycompany.com``."""
     mailbox: str = ""
-    """The mailbox that the name asked for (``private#john``); empty for INBOX."""
+    """The mailbox that the name asked for (``private#john``), itself or through a Router record
+    (``<sales> = sales#public``); empty for INBOX."""
     real_to: str = ""
     """In a unified account: whose messages are shown; empty for all."""
     relay: bool = False
@@ -220,7 +221,7 @@ class Access:
         login = Login(
             account=account,
             label=account.address,
-            mailbox=mailbox,
+            mailbox=mailbox or route.mailbox,
             real_to=route.address,
             relay=relay,
         )

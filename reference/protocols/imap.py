@@ -29,6 +29,7 @@ from reference.kernel.access import (
 )
 from reference.kernel.address import parse
 from reference.kernel.clock import Clock
+from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.routes import RoutingError
 from reference.kernel.work import Work
 from reference.protocols.imap_grammar import (
@@ -67,6 +68,7 @@ class IMAPOffice:
     log: Log
     tls: object | None = None
     """A context factory for STARTTLS; None without a certificate."""
+    alerts: QuotaAlerts | None = None
 
 
 class IMAPSession(CommandProtocol):
@@ -206,7 +208,22 @@ class IMAPSession(CommandProtocol):
         """Tell what has changed in the open mailbox."""
         if self._mailbox is not None:
             await self._mailbox.refresh()
+        if self._login is not None:
+            await self._alert(self._login)
         self.tagged(tag, "OK", "completed")
+
+    async def _alert(self, login: Login) -> None:
+        """Tell of the storage quota when that is due (Guide 3.5.2, IMAP, Notification Alerts)."""
+        alerts, account = self.office.alerts, login.account
+        if alerts is None or not alerts.wanted(account):
+            return
+        try:
+            over = await self.office.threads.run(lambda: alerts.is_over(account))
+        except StorageError as error:
+            self.office.log.write(2, self._tag, error.text)
+            return
+        if over:
+            self._untagged("OK", f"[ALERT] {alerts.text(account)}")
 
     async def do_logout(self, tag: bytes, arguments: list[Value]) -> None:
         """End the session."""
@@ -292,6 +309,7 @@ class IMAPSession(CommandProtocol):
         self._login = login
         self.touch()
         self.office.log.write(3, self._tag, f"{login.label} logged in from [{self.remote_ip}]")
+        await self._alert(login)
         self.tagged(tag, "OK", "completed")
 
     # After the login

@@ -31,6 +31,7 @@ from reference.kernel.access import (
     Peer,
 )
 from reference.kernel.clock import Clock
+from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.work import Work
 from reference.protocols.line import CommandProtocol, Doing
 from reference.protocols.message_view import names_recipient, top
@@ -92,6 +93,7 @@ class PostOffice:
     log: Log
     tls: object | None = None
     """A context factory for STLS; None without a certificate."""
+    alerts: QuotaAlerts | None = None
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
@@ -259,6 +261,11 @@ class POPSession(CommandProtocol):
             login.leave()
             return
         try:
+            alert = await self._alert(login)
+            if alert:
+                self._error(f"ALERT: {alert}")
+                login.leave()
+                return
             mailbox = login.account.mailbox(login.mailbox or "INBOX")
             self._messages = await self._office.threads.run(lambda: self._view(mailbox, login))
         except StorageError:
@@ -270,6 +277,14 @@ class POPSession(CommandProtocol):
         self._login, self._mailbox = login, mailbox
         self._office.log.write(3, self._tag, f"{login.label} logged in from [{self.remote_ip}]")
         self._ok(f"{len(self._messages)} message(s)")
+
+    async def _alert(self, login: Login) -> str:
+        """Return an alert that the user has to see first; empty without one."""
+        alerts, account = self._office.alerts, login.account
+        if alerts is None or not alerts.wanted(account):
+            return ""
+        over = await self._office.threads.run(lambda: alerts.is_over(account))
+        return alerts.text(account) if over else ""
 
     def _refuse_login(self, name: str, refused: LoginRefused) -> None:
         self._office.log.write(3, self._tag, f"login of {name} refused: {refused.text}")

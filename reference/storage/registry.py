@@ -173,7 +173,7 @@ _ALERT_TEXT = "Your account is over its storage quota; delete some messages"
 LOCAL = Table(
     (
         _log("Local Delivery Module, Configuring"),
-        Setting("Processes", "Processes", Number(most=1000), "1", "Local Delivery Module"),
+        Setting("Processes", "Processes", Number(most=1000), "4", "Local Delivery Module"),
         Setting(
             "KeepIfFull", "Keep if the Account is full", _DURATION, "1d", "Local Delivery Module"
         ),
