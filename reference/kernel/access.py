@@ -207,7 +207,7 @@ class Access:
         ``standing`` is the client address's, if the session has looked it up already. Raises
         LoginRefused. The login must be left when the session ends.
         """
-        known = standing or await self._protection.standing(peer.ip)
+        known = standing or await self._protection.standing_at_login(peer.ip)
         own = self._protection.is_own(peer.ip)
         if not (own or known.client) and self._clients_only():
             raise NotFromClient

@@ -6,9 +6,9 @@ Users). The first two are *fixed*: every login and every blacklist check takes t
 temporary one counts for relaying alone and never shows in the list.
 
 The lists are asked in this order, and the first that speaks decides: Client IP Addresses, clients
-by DNS name, UnBlacklistable (White Hole) IP Addresses, Blacklisted IP Addresses. What is in none of
-them is blacklisted by its DNS name or by an RBL server, unless its DNS name is unblacklisted. Nobody
-asks the DNS for what decides nothing any more, and one PTR question serves all lists of names.
+by DNS name, UnBlacklistable (White Hole) IP Addresses, Blacklisted IP Addresses. What is in none
+of them is blacklisted by its DNS name or by an RBL server, unless its DNS name is unblacklisted.
+The DNS is not asked for what decides nothing any more; one PTR question serves all lists of names.
 
 Guide 3.5.2, Protection. The lists are kept as the administrator typed them, in the files
 ``ClientIPs``, ``BlacklistedIPs`` and ``WhiteHoleIPs`` of the Settings directory. Nothing here
@@ -155,10 +155,7 @@ class Protection:
         if known is not None:
             return known
         owner = _Owner(ip, self._names)
-        name = await self._matching(owner, "DetectClientsByName", "ClientNames")
-        if name and ip in await self._names.a(name):
-            return Standing.BY_NAME
-        by_address = self._by_address(ip)
+        by_address = await self._by_name(owner) or self._by_address(ip)
         if by_address is not None:
             return by_address
         listed = await self._matching(owner, "BlacklistByName", "BlacklistedNames")
@@ -168,8 +165,19 @@ class Protection:
             return Standing.BLACKLISTED
         return Standing.STRANGER
 
+    async def standing_at_login(self, ip: str) -> Standing:
+        """Return whether an address is a client's; the black lists are for mail alone."""
+        if ip in self._lists[AddressTable.CLIENTS]:
+            return Standing.LISTED
+        return await self._by_name(_Owner(ip, self._names)) or Standing.STRANGER
+
+    async def _by_name(self, owner: _Owner) -> Standing | None:
+        name = await self._matching(owner, "DetectClientsByName", "ClientNames")
+        confirmed = name and owner.ip in await self._names.a(name)
+        return Standing.BY_NAME if confirmed else None
+
     def _by_address(self, ip: str) -> Standing | None:
-        """Return what the lists of UnBlacklistable and Blacklisted addresses say, None if they say nothing."""
+        """Return what the UnBlacklistable and Blacklisted lists say, None if they say nothing."""
         if ip in self._lists[AddressTable.WHITE_HOLES]:
             return Standing.STRANGER
         if ip in self._lists[AddressTable.BLACKLISTED]:
@@ -250,13 +258,13 @@ class _Owner:
     """Whose an address is: its names, which are asked for once at most."""
 
     def __init__(self, ip: str, names: Names) -> None:
-        self._ip = ip
+        self.ip = ip
         self._names = names
         self._found: list[str] | None = None
 
     async def names(self) -> list[str]:
         if self._found is None:
-            self._found = await self._names.ptr(self._ip)
+            self._found = await self._names.ptr(self.ip)
         return self._found
 
 
