@@ -22,16 +22,15 @@ class FlowMeter:
     def room(self, now: float, *, limit: int, period: float) -> int:
         """Return how many messages may pass now; with a limit of 0, more than there are."""
         if not limit:
-            self._passed.clear()
             return 1 << 62
-        while self._passed and self._passed[0] <= now - period + TOLERANCE:
-            self._passed.popleft()
-        return max(0, limit - len(self._passed))
+        recent = sum(moment > now - period + TOLERANCE for moment in self._passed)
+        return max(0, limit - recent)
 
-    def count(self, number: int, now: float, *, limit: int) -> None:
-        """Take note of messages that pass now."""
-        if limit:
-            self._passed.extend([now] * number)
+    def count(self, now: float, *, limit: int) -> None:
+        """Take note of a message that passes now; more than the limit need not be remembered."""
+        self._passed.append(now)
+        while len(self._passed) > limit:
+            self._passed.popleft()
 
     def opens_in(self, now: float, *, limit: int, period: float) -> float:
         """Return in how many seconds a message may pass; 0 if one may now."""

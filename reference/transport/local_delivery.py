@@ -251,7 +251,7 @@ class LocalDelivery:
             if not part.counted and room > 0:
                 room -= 1
                 part.counted = True
-                meter.count(1, now, limit=limit)
+                meter.count(now, limit=limit)
         queue.transfers = rest
         if not parts:
             queue.opens_in = meter.opens_in(now, limit=limit, period=period)
