@@ -36,7 +36,10 @@ MODULES = (
 )
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")
-VERBS = ("connect", "helo", "ehlo", "mail", "rcpt", "data", "message", "rset", "quit")
+VERBS = (
+    *("connect", "helo", "ehlo", "starttls", "tls", "auth"),
+    *("mail", "rcpt", "data", "message", "rset", "quit"),
+)
 
 _PEER_REPLY = re.compile(r"ok|hang|drop|[2-5][0-9][0-9]([ -].*)?", re.IGNORECASE | re.DOTALL)
 
@@ -160,7 +163,9 @@ DOMAIN: Record[dict[str, Any]] = Record("a domain", DOMAIN_KEYS, lambda values, 
 PEER_CHANGE_KEYS = (
     Key("replies", Replies(), "verb or recipient → reply, or replies in turn (the last repeats)"),
     Key("extensions", ListOf(LINE, "extensions"), "what EHLO announces"),
-    Key("certificate", Choice("a certificate", CERTIFICATES), "STARTTLS with this certificate"),
+    Key("certificate", Choice("a certificate", CERTIFICATES), "TLS with this certificate"),
+    Key("certificate name", LINE, "whom the certificate is issued to; default: the peer's name"),
+    Key("logins", MapOf(LINE, "logins"), "name → password: mail is taken after AUTH only"),
 )
 PORT = Number(1, 65535)
 PEER_KEYS = (
@@ -257,6 +262,8 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
         replies=values.get("replies", {}),
         extensions=values.get("extensions", plain.extensions),
         certificate=values.get("certificate", ""),
+        certificate_name=values.get("certificate name", ""),
+        logins=values.get("logins", {}),
         dns=values.get("dns", True),
     )
 
