@@ -12,6 +12,7 @@ from conformance.run import (
     judge_files,
     judge_http,
     judge_mail,
+    judge_peers,
     judge_relay,
 )
 from conformance.run.scene import Scene
@@ -32,6 +33,8 @@ JUDGES: Mapping[str, Judge] = {
     "not delivered": judge_delivery.judge_not_delivered,
     "bounced": judge_delivery.judge_bounced,
     "relayed": judge_relay.judge_relayed,
+    "connected": judge_peers.judge_connected,
+    "heard": judge_peers.judge_heard,
     "not relayed": judge_relay.judge_not_relayed,
     "dns asked": judge_relay.judge_dns_asked,
     "dns not asked": judge_relay.judge_dns_asked,

@@ -14,6 +14,7 @@ from conformance.scenario.nodes import Node, Text
 from conformance.scenario.shapes import (
     ADDRESS,
     DURATION,
+    FLAG,
     JSON,
     LINE,
     PATTERN,
@@ -40,9 +41,11 @@ from conformance.scenario.steps import (
     STRANGER,
     BouncedStep,
     CliStep,
+    ConnectedStep,
     DeliveredStep,
     DnsAskedStep,
     FileStep,
+    HeardStep,
     HttpStep,
     LogStep,
     MailStep,
@@ -161,6 +164,26 @@ RELAYED = _record(
     Key("count", Number(), "how many messages meet all the conditions; default: 1"),
     Key("connections", Number(), "over how many connections those messages came"),
     Key("source", ADDRESS, "the server address that the server connected from"),
+    Key("tls", FLAG, "whether it came over TLS"),
+    Key("login", LINE, "the name that the server logged in with"),
+)
+
+CONNECTED = _record(
+    "connected",
+    Key("host", Several(LINE), "peers' names, counted together, or all", required=True),
+    Key("count", Number(), "connections since the start, with or without a message"),
+    Key("open", Number(), "connections that are open now"),
+    Key("peak", Number(), "the most connections at a time"),
+)
+
+HEARD = _record(
+    "heard",
+    Key("host", LINE, "the peer's name", required=True),
+    Key("lines", Several(PATTERN), "all the lines, in order"),
+    Key("contains", PATTERNS, "patterns that match a line"),
+    Key("lacks", PATTERNS, "patterns that match no line"),
+    Key("connection", Number(1), "the number of the connection; default: all of them"),
+    Key("tls", FLAG, "yes: lines under TLS only; no: lines in the clear only"),
 )
 
 BOUNCED = _record(
@@ -241,6 +264,29 @@ def _relayed(values: Values) -> RelayedStep:
         count=values.get("count", 1),
         connections=values.get("connections"),
         source=values.get("source", ""),
+        tls=values.get("tls"),
+        login=values.get("login", ""),
+    )
+
+
+def _connected(values: Values) -> ConnectedStep:
+    hosts = values.get("host", ())
+    return ConnectedStep(
+        hosts=() if hosts == ("all",) else hosts,
+        count=values.get("count"),
+        open=values.get("open"),
+        peak=values.get("peak"),
+    )
+
+
+def _heard(values: Values) -> HeardStep:
+    return HeardStep(
+        host=values.get("host", ""),
+        lines=values.get("lines"),
+        contains=values.get("contains", ()),
+        lacks=values.get("lacks", ()),
+        connection=values.get("connection"),
+        tls=values.get("tls"),
     )
 
 
@@ -308,6 +354,10 @@ _KINDS = (
         "not delivered", Several(LINE), NotDeliveredStep, "empty INBOXes", "john@mycompany.com"
     ),
     StepKind("relayed", RELAYED, _relayed, "what a peer got", "{host: relay.com, to: a@b.c}"),
+    StepKind(
+        "connected", CONNECTED, _connected, "connections to peers", "{host: relay.com, count: 1}"
+    ),
+    StepKind("heard", HEARD, _heard, "lines that a peer heard", "{host: relay.com, lacks: AUTH *}"),
     StepKind("not relayed", Several(LINE), _hosts, "peers that got nothing", "relay.com"),
     StepKind(
         "queued",

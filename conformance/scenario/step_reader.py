@@ -18,6 +18,8 @@ from conformance.scenario.references import References
 from conformance.scenario.step_keys import BARE_WORDS, PEER_CHANGES, STEP_KINDS
 from conformance.scenario.steps import (
     BouncedStep,
+    ConnectedStep,
+    HeardStep,
     HttpStep,
     MailStep,
     NotRelayedStep,
@@ -113,14 +115,10 @@ class StepReader:
         match value:
             case MailStep():
                 return self._mail(value, node)
-            case RelayedStep():
-                self._references.peer(_at(node, "host"), value.host)
-                if value.source:
-                    self._references.server_address(_at(node, "source"), value.source)
+            case RelayedStep() | HeardStep() | NotRelayedStep() | ConnectedStep():
+                self._about_peers(value, node)
             case HttpStep(server=server) if server:
                 self._references.server_address(_at(node, "server"), server)
-            case NotRelayedStep():
-                self._references.peers(node, value.hosts)
             case BouncedStep():
                 if value.host:
                     self._references.peer(_at(node, "host"), value.host)
@@ -134,6 +132,14 @@ class StepReader:
             case WaitStep():
                 self._dialogues.let_servers_speak()
         return value
+
+    def _about_peers(
+        self, value: RelayedStep | HeardStep | NotRelayedStep | ConnectedStep, node: Node
+    ) -> None:
+        hosts = (value.host,) if isinstance(value, RelayedStep | HeardStep) else value.hosts
+        self._references.peers(_at(node, "host"), hosts)
+        if isinstance(value, RelayedStep) and value.source:
+            self._references.server_address(_at(node, "source"), value.source)
 
     def _mail(self, mail: MailStep, node: Node) -> MailStep:
         if mail.file:

@@ -5,6 +5,7 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 
 ``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep),
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
+``connected``, ``heard``,
 ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
 ``write``, ``settings``, ``http``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill``
 (ProcessStep), ``zone``, ``peer``.
@@ -212,6 +213,42 @@ class RelayedStep:
     """Over how many connections those messages came."""
     source: str = ""
     """The server address that the server connected from; empty: any."""
+    tls: bool | None = None
+    """Whether it came over TLS; None: either way."""
+    login: str = ""
+    """The name that the server logged in with; empty: any, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedStep:
+    """``connected``: how many connections peers got."""
+
+    hosts: tuple[str, ...]
+    """Peer names, counted together; empty: all peers."""
+    count: int | None = None
+    """Since the start of the scenario, with or without a message."""
+    open: int | None = None
+    """Now."""
+    peak: int | None = None
+    """The most at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardStep:
+    """``heard``: the lines that a peer heard, those of messages left out."""
+
+    host: str
+    """A peer's name."""
+    lines: tuple[Pattern, ...] | None = None
+    """All of them, in order (``Pattern.matches``)."""
+    contains: tuple[Pattern, ...] = ()
+    """Each matches a line."""
+    lacks: tuple[Pattern, ...] = ()
+    """None matches any line."""
+    connection: int | None = None
+    """The connection at this peer, from 1; None: all of them."""
+    tls: bool | None = None
+    """True: those under TLS alone; False: those in the clear; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +413,8 @@ StepValue: TypeAlias = (
     | DeliveredStep
     | NotDeliveredStep
     | RelayedStep
+    | ConnectedStep
+    | HeardStep
     | NotRelayedStep
     | HttpStep
     | QueuedStep

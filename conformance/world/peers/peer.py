@@ -74,12 +74,12 @@ class Peer:
         self.connections: list[Connection] = []
         #: Every line but those of messages, in the order of arrival.
         self.heard: list[Heard] = []
-        #: The most connections that were open at a time.
-        self.peak = 0
         #: Set when the behaviour changes; the next behaviour has an event of its own.
         self.behaviour_changed = asyncio.Event()
         #: Called when a connection begins, hangs, ceases to hang or ends, and for a message.
         self.on_change: Callable[[], None] = lambda: None
+        #: Told (name, 1) when a connection begins and (name, -1) when it ends.
+        self.on_connection: Callable[[tuple[str, int]], object] = lambda _: None
         self._plan = plan
         self._sessions: set[PeerSession] = set()
         self._servers: list[asyncio.Server] = []
@@ -141,7 +141,7 @@ class Peer:
         number = len(self.connections) + 1
         self.connections.append(Connection(number, source, session.port))
         self._sessions.add(session)
-        self.peak = max(self.peak, len(self._sessions))
+        self.on_connection((self.name, 1))
         session.number = number
         port = "" if session.port == 25 else f":{session.port}"
         session.name = self.name + port + (f" #{number}" if number > 1 else "")
@@ -152,6 +152,7 @@ class Peer:
     def disconnected(self, session: PeerSession) -> None:
         """Forget a connection."""
         self._sessions.discard(session)
+        self.on_connection((self.name, -1))
         self.transcript.remark("connection closed", channel=session.name)
         self.on_change()
 

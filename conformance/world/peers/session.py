@@ -1,8 +1,9 @@
 """One SMTP connection at a remote host: aiosmtpd's server, with a script for every reply.
 
-aiosmtpd reads lines and data and does TLS; logins are :mod:`conformance.world.peers.login`'s. What it decides by itself about addresses is
-replaced, because a peer must keep what it heard octet by octet, also the null sender, quotation
-marks and source routes, and must take whatever the script tells it to take.
+aiosmtpd reads lines and data and does TLS; logins are :mod:`conformance.world.peers.login`'s. What
+aiosmtpd decides by itself about addresses is replaced, because a peer must keep what it heard octet
+by octet, also the null sender, quotation marks and source routes, and must take whatever the script
+tells it to take.
 """
 
 from __future__ import annotations
