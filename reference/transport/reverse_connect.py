@@ -41,7 +41,9 @@ class Network(Protocol):
     def addresses(self) -> Sequence[str]:
         """The server computer's own IP addresses."""
 
-    def connect(self, factory: Any, host: str, port: int, *, timeout: float) -> Deferred[IProtocol]:
+    def connect(
+        self, factory: Any, host: str, port: int, *, source: str | None, timeout: float
+    ) -> Deferred[IProtocol]:
         """Connect to a documented port of an IP address."""
 
 
@@ -91,7 +93,9 @@ class ReverseConnect:
     async def _ask_relay(self, relay: Relay, path: str) -> Reply:
         client = SMTPClient(lambda line: self._log.write(5, f"SMTPO({relay.name})", line))
         factory = Factory.forProtocol(lambda: client)
-        connecting = self._network.connect(factory, relay.ip, relay.port, timeout=CONNECT_TIME)
+        connecting = self._network.connect(
+            factory, relay.ip, relay.port, source=None, timeout=CONNECT_TIME
+        )
         await self._patience.within(math.inf, relay.wait, connecting)
         try:
             await self._expect(client, relay)
