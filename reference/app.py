@@ -12,18 +12,18 @@ import itertools
 import os
 import pwd
 import socket
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import Deferred
-from twisted.internet.ssl import PrivateCertificate
 
 from reference.cli.command import Kernel
 from reference.cli.commands import COMMANDS
 from reference.cli.interpreter import Interpreter
 from reference.control import connect_control
+from reference.entrance import SameAddress
 from reference.kernel.access import Access
+from reference.kernel.banned import Banned
 from reference.kernel.clocks import HeldClock, ReactorClock
 from reference.kernel.network import Network
 from reference.kernel.protection import Protection
@@ -35,13 +35,15 @@ from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
 from reference.protocols.http_user import WebNeighbours, user_site
 from reference.protocols.imap import IMAPOffice, IMAPSession
-from reference.protocols.line import SessionFactory
+from reference.protocols.line import CommandProtocol, SessionFactory
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
 from reference.protocols.pwd import PWDNeighbours, PWDSession
 from reference.protocols.smtp_receive import SMTPSession
 from reference.protocols.smtp_reception import Reception
 from reference.protocols.smtp_replies import ServerStrings
+from reference.protocols.smtp_sender import SenderChecks
+from reference.protocols.tls import ServerTLS
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
 from reference.storage.base import prepare, remove_process_id, write_process_id
@@ -57,9 +59,12 @@ from reference.transport.local import LocalRouting
 from reference.transport.local_delivery import LocalDelivery
 from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
+from reference.transport.return_path import ReturnPaths
+from reference.transport.reverse_connect import ReverseConnect
 from reference.transport.smtp_route import SMTPRouting
 from reference.transport.smtp_send import SMTPSender
 from reference.transport.smtp_source import source_address
+from reference.transport.spf import SPFCheck
 
 VERSION = "3.5.2"
 
@@ -101,7 +106,6 @@ class Server:
             settings=settings,
             later=lambda call: self._reactor.callLater(0, call),
         )
-        self._tls = _tls_context(options.certificate)
         self._files = PoolThreads(reactor=self._reactor, size=2, name="files")
         self._readers = PoolThreads(reactor=self._reactor, size=4, name="readers")
         self.domains = Domains(
@@ -110,6 +114,14 @@ class Server:
             clock=clock,
             network=self.network,
             remark=lambda text: log.write(1, "STORAGE", text),
+        )
+        self._tls = ServerTLS(
+            domains=self.domains,
+            settings=settings,
+            clock=clock,
+            log=log,
+            folder=options.base / "Settings",
+            given=options.certificate,
         )
         self._build_transfer()
         self._build_access()
@@ -187,12 +199,15 @@ class Server:
             router=self.router, domains=self.domains, settings=settings, protection=protection
         )
         strings = ServerStrings(settings=settings, version=VERSION, name=self._main_name)
+        banned = Banned(settings)
         reception = Reception(
             settings=settings,
             router=self.router,
             queue=self.queue,
             access=access,
             protection=protection,
+            senders=self._sender_checks(),
+            scanner=banned.scanner,
             resolver=self.dnr,
             strings=strings,
             name=self._name_of,
@@ -200,13 +215,17 @@ class Server:
             work=work,
             log=log,
             records=self._has_records,
-            tls=self._tls,
+            tls=self._tls.side,
         )
         alerts = QuotaAlerts(settings=settings, clock=clock)
         office = PostOffice(
             access=access,
             submitter=Submitter(
-                queue=self.queue, router=self.router, clock=clock, host=self._main_name
+                queue=self.queue,
+                router=self.router,
+                clock=clock,
+                host=self._main_name,
+                scanner=banned.scanner,
             ),
             settings=settings,
             strings=strings,
@@ -215,7 +234,7 @@ class Server:
             clock=clock,
             work=work,
             log=log,
-            tls=self._tls,
+            tls=self._tls.side,
             alerts=alerts,
         )
         mailroom = IMAPOffice(
@@ -226,7 +245,7 @@ class Server:
             clock=clock,
             work=work,
             log=log,
-            tls=self._tls,
+            tls=self._tls.side,
             alerts=alerts,
         )
         kernel = Kernel(
@@ -249,7 +268,9 @@ class Server:
             server_name=self._main_name,
             number=itertools.count(1).__next__,
         )
-        self._listeners = Listeners(network=self.network, settings=settings, log=log)
+        self._listeners = Listeners(
+            network=self.network, settings=settings, log=log, work=work, tls=self._tls.side
+        )
         numbers = itertools.count(1)
         web = WebNeighbours(
             router=self.router,
@@ -259,40 +280,63 @@ class Server:
             log=log,
         )
         self._services: list[tuple[str, Any]] = [
-            ("HTTPU", user_site(web, reactor=self._reactor)),
             (
+                "HTTPU",
+                SameAddress(
+                    user_site(web, reactor=self._reactor),
+                    limit=lambda: int(settings.get("HTTPU", "SameAddressLimit")),
+                ),
+            ),
+            self._sessions(
                 "SMTP",
-                SessionFactory(
-                    build=lambda: SMTPSession(reception=reception, number=next(numbers)),
-                    channels=reception.channels,
-                    refusal=b"421 too many connections, try later\r\n",
-                ),
+                lambda: SMTPSession(reception=reception, number=next(numbers)),
+                "421 ",
+                channels="InputChannels",
             ),
-            (
-                "POP",
-                SessionFactory(
-                    build=lambda: POPSession(office=office, number=next(numbers)),
-                    channels=lambda: int(settings.get("POP", "Channels")),
-                    refusal=b"-ERR too many connections, try later\r\n",
-                ),
+            self._sessions("POP", lambda: POPSession(office=office, number=next(numbers)), "-ERR "),
+            self._sessions(
+                "IMAP", lambda: IMAPSession(office=mailroom, number=next(numbers)), "* BYE "
             ),
-            (
-                "IMAP",
-                SessionFactory(
-                    build=lambda: IMAPSession(office=mailroom, number=next(numbers)),
-                    channels=lambda: int(settings.get("IMAP", "Channels")),
-                    refusal=b"* BYE too many connections, try later\r\n",
-                ),
-            ),
-            (
-                "PWD",
-                SessionFactory(
-                    build=lambda: PWDSession(pwd_neighbours),
-                    channels=lambda: int(settings.get("PWD", "Channels")),
-                    refusal=b"500 too many connections, try later\r\n",
-                ),
-            ),
+            self._sessions("PWD", lambda: PWDSession(pwd_neighbours), "500 "),
         ]
+
+    def _sessions(
+        self,
+        module: str,
+        build: Callable[[], CommandProtocol],
+        refusal: str,
+        *,
+        channels: str = "Channels",
+    ) -> tuple[str, SessionFactory]:
+        """Return a module and the factory of its sessions; ``refusal`` begins its error reply."""
+        return module, SessionFactory(
+            build=build,
+            channels=lambda: int(self.settings.get(module, channels)),
+            same_address=lambda: int(self.settings.get(module, "SameAddressLimit")),
+            refusal=f"{refusal}too many connections, try later\r\n".encode("ascii"),
+        )
+
+    def _sender_checks(self) -> SenderChecks:
+        patience = Patience(clock=self.clock, work=self.work)
+        protection = self.protection
+        return SenderChecks(
+            paths=ReturnPaths(
+                router=self.router,
+                resolver=self.dnr,
+                blacklisted=protection.blacklisted,
+                client=lambda ip: protection.hosts_are_clients([ip]),
+            ),
+            reverse=ReverseConnect(
+                network=self.network,
+                dnr=self.dnr,
+                patience=patience,
+                settings=self.settings,
+                log=self.log,
+                helo=self._main_name,
+            ),
+            spf=SPFCheck(resolver=self.dnr, patience=patience),
+            names=QuietNames(self.dnr),
+        )
 
     def _stored_table(self) -> RoutingTable:
         try:
@@ -372,21 +416,6 @@ def _become(user: str) -> None:
         raise StartError(f"--user {user}: there is no such user on this computer") from None
     except OSError as error:
         raise StartError(f"--user {user}: {error}") from error
-
-
-def _tls_context(certificate: Path | None) -> object | None:
-    """Return what STARTTLS needs, from a PEM file with key and certificate. Raises StartError."""
-    if certificate is None:
-        return None
-    try:
-        context: object = PrivateCertificate.loadPEM(certificate.read_bytes()).options()
-    except OSError as error:
-        raise StartError(f"--certificate {certificate}: {error.strerror}") from error
-    except (ValueError, SSLError) as error:
-        raise StartError(
-            f"--certificate {certificate}: not a PEM file with a private key and a certificate"
-        ) from error
-    return context
 
 
 def make_server(options: ServerOptions, *, reactor: Any) -> Server:

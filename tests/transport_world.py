@@ -19,6 +19,7 @@ from reference.queue.head import dump, parse
 from reference.queue.message import QueuedMessage
 from reference.storage.domains import Domains
 from reference.storage.settings import Settings
+from reference.storage.sockets import ListenerSocket
 from reference.transport.dnr import DNSError, NoData, NoSuchName
 from reference.transport.smtp_send import SMTPSender
 
@@ -30,7 +31,7 @@ SMTP_SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "GiveUpAfter"): 432000.0,
     ("SMTP", "WarnAfter"): float("inf"),
     ("SMTP", "OutputChannels"): 100,
-    ("SMTP", "ListenerPorts"): (25,),
+    ("SMTP", "ListenerPorts"): (ListenerSocket(25),),
     ("SMTP", "ChannelsPerHost"): 1,
     ("SMTP", "AddChannelAfter"): 60.0,
     ("SMTP", "SecureDomains"): (),

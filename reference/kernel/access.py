@@ -18,6 +18,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from reference.kernel import ntlm
 from reference.kernel.protection import Protection, Standing, Visit
 from reference.kernel.routes import Route, RoutingError
 from reference.kernel.table import Purpose
@@ -67,7 +68,25 @@ class Digest:
         return hmac.compare_digest(expected.encode("ascii"), response)
 
 
-Credentials = ClearText | Digest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NTLMResponse:
+    """A name and what NTLM made of the server's challenge and the password."""
+
+    nonce: bytes
+    reply: ntlm.Reply
+
+    @property
+    def name(self) -> str:
+        """The account's name; what the client takes for its Windows domain says nothing here."""
+        return self.reply.name
+
+    def proves(self, account: Account) -> bool:
+        """Tell whether the response was made with the account's password."""
+        password = account.password_text()
+        return bool(password) and ntlm.proves(password, nonce=self.nonce, reply=self.reply)
+
+
+Credentials = ClearText | Digest | NTLMResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

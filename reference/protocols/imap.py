@@ -44,6 +44,7 @@ from reference.protocols.imap_mailbox import OpenMailbox, Refused
 from reference.protocols.line import CommandProtocol, Doing
 from reference.protocols.pop import Log, SettingsReader, Threads
 from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
+from reference.protocols.tls import Side, no_tls
 from reference.storage.errors import StorageError
 
 #: Seconds without a command after which a session is closed: before and after the login.
@@ -66,7 +67,8 @@ class IMAPOffice:
     clock: Clock
     work: Work
     log: Log
-    tls: object | None = None
+    tls: Callable[[str], Side | None] = no_tls
+    """What secures connections to a server address; None: nothing does."""
     """A context factory for STARTTLS; None without a certificate."""
     alerts: QuotaAlerts | None = None
 
@@ -82,7 +84,7 @@ class IMAPSession(CommandProtocol):
         self.office = office
         self._number = number
         self._tag = f"IMAP-{number:05d}"
-        self._secure = secure
+        self.secure = secure
         self._pieces: list[bytes] = []
         self._exchange: tuple[bytes, Exchange] | None = None
         self._challenges = 0
@@ -199,7 +201,7 @@ class IMAPSession(CommandProtocol):
         """Tell the capabilities."""
         words = ["IMAP4rev1", "LITERAL+", "UNSELECT", "LOGIN-REFERRALS"]
         words += [f"AUTH={name}" for name in MECHANISMS]
-        if self.office.tls is not None and not self._secure:
+        if not self.secure and self.office.tls(self.local_ip) is not None:
             words.append("STARTTLS")
         self._untagged("CAPABILITY", " ".join(words))
         self.tagged(tag, "OK", "completed")
@@ -237,11 +239,12 @@ class IMAPSession(CommandProtocol):
 
     async def do_starttls(self, tag: bytes, arguments: list[Value]) -> None:
         """Turn the connection into a secure one."""
-        if self.office.tls is None or self._secure:
+        side = None if self.secure else self.office.tls(self.local_ip)
+        if side is None:
             raise IMAPSyntaxError("TLS is not available")
         self.tagged(tag, "OK", "begin TLS negotiation")
-        self._secure = True
-        self.start_tls(self.office.tls)
+        self.secure = True
+        self.start_tls(side)
 
     async def do_login(self, tag: bytes, arguments: list[Value]) -> None:
         """Log in with a name and a password."""
@@ -289,7 +292,7 @@ class IMAPSession(CommandProtocol):
         return self._open(tag, credentials)
 
     async def _open(self, tag: bytes, credentials: Credentials) -> None:
-        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self._secure)
+        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self.secure)
         try:
             login = await self.outside(
                 self.office.access.login(credentials, service="IMAP", peer=peer)

@@ -39,6 +39,7 @@ from reference.protocols.pop_xmit import Submission, SubmissionRefused, Submitte
 from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
 from reference.protocols.smtp_data import stuffed
 from reference.protocols.smtp_replies import ServerStrings
+from reference.protocols.tls import Side, no_tls
 from reference.storage.errors import MessageGone, StorageError
 from reference.storage.mbox import Mailbox, StoredMessage
 from reference.storage.mbox_format import Flag
@@ -91,7 +92,8 @@ class PostOffice:
     clock: Clock
     work: Work
     log: Log
-    tls: object | None = None
+    tls: Callable[[str], Side | None] = no_tls
+    """What secures connections to a server address; None: nothing does."""
     """A context factory for STLS; None without a certificate."""
     alerts: QuotaAlerts | None = None
 
@@ -110,7 +112,7 @@ class POPSession(CommandProtocol):
         self._number = number
         self._tag = f"POP-{number:05d}"
         self._talk = office.log.on("POP", 4)
-        self._secure = secure
+        self.secure = secure
         self._timestamp = ""
         self._user = ""
         self._failures = 0
@@ -249,7 +251,7 @@ class POPSession(CommandProtocol):
         self.send(f"+ {exchange.line}\r\n".encode("ascii"))
 
     async def _open(self, credentials: Credentials) -> None:
-        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self._secure)
+        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self.secure)
         try:
             login = await self.outside(
                 self._office.access.login(credentials, service="POP", peer=peer)
@@ -414,18 +416,19 @@ class POPSession(CommandProtocol):
 
     def _do_capa(self, argument: str) -> Doing:
         lines = ["TOP", "UIDL", "USER", "PIPELINING", f"SASL {' '.join(MECHANISMS)}", "XTND XMIT"]
-        if self._office.tls is not None and not self._secure:
+        if not self.secure and self._office.tls(self.local_ip) is not None:
             lines.append("STLS")
         self._lines("capabilities follow", lines)
         return None
 
     def _do_stls(self, argument: str) -> Doing:
-        if self._office.tls is None or self._secure:
+        side = None if self.secure else self._office.tls(self.local_ip)
+        if side is None:
             raise Refused("TLS is not available")
         self._ok("begin TLS negotiation")
         self._user = ""
-        self._secure = True
-        self.start_tls(self._office.tls)
+        self.secure = True
+        self.start_tls(side)
         return None
 
     def _do_quit(self, argument: str) -> Doing:

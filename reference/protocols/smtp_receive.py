@@ -152,7 +152,7 @@ class SMTPSession(CommandProtocol):
         options = self._server.options
         if options.senders.verify is not Audience.NOBODY:
             return self._when_known(lambda: self._verify_helo(answer))
-        if extended and options.advertise_auth is Audience.NON_CLIENTS and self._standing is None:
+        if extended and options.asks_who and self._standing is None:
             return self._when_known(answer)
         return answer()
 
@@ -168,14 +168,14 @@ class SMTPSession(CommandProtocol):
         answer()
 
     def _capabilities(self) -> Doing:
-        options = self._server.options
+        options, client = self._server.options, self._client()
         lines = [f"{self._name()} is pleased to meet you", "HELP", "PIPELINING", "DSN"]
         limit = options.message_limit
         lines.append("SIZE" if limit >= UNLIMITED else f"SIZE {limit}")
-        if options.advertise_8bitmime:
+        if options.advertise_8bitmime.includes(client=client):
             lines.append("8BITMIME")
-        if options.advertise_auth.includes(client=self._client()):
-            lines.append(f"AUTH {' '.join(options.mechanisms)}")
+        if options.advertise_auth.includes(client=client):
+            lines.append(f"AUTH {' '.join(options.advertised(client=client))}")
         if not self.secure and self._server.tls(self.local_ip) is not None:
             lines.append("STARTTLS")
         self.send(replies(250, lines))

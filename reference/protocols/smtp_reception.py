@@ -23,7 +23,7 @@ from reference.kernel.relay import Destination, RelayOptions, ToClients
 from reference.kernel.routes import Address, Route, RoutingError
 from reference.kernel.table import Purpose
 from reference.kernel.work import Work
-from reference.protocols.sasl import CLEAR_TEXT, MECHANISMS
+from reference.protocols.sasl import CLEAR_TEXT, MECHANISMS, NTLM
 from reference.protocols.smtp_replies import (
     BLACKLISTED,
     IN_BLACK_LIST,
@@ -90,6 +90,7 @@ class ReceiverOptions:
     advertise_auth: Audience
     mechanisms: tuple[str, ...]
     """The SASL mechanisms that are advertised; the others work all the same."""
+    advertise_ntlm: Audience
     force_auth: Audience
     senders: SenderOptions
     advertise_8bitmime: Audience
@@ -99,6 +100,20 @@ class ReceiverOptions:
     error_limit: int
     command_timeout: float
     """Seconds."""
+
+    @property
+    def asks_who(self) -> bool:
+        """True when the answer to EHLO depends on whether the client's address is a client's."""
+        return Audience.NON_CLIENTS in (
+            self.advertise_auth,
+            self.advertise_ntlm,
+            self.advertise_8bitmime,
+        )
+
+    def advertised(self, *, client: bool) -> tuple[str, ...]:
+        """Return the SASL mechanisms that a client or non-client address is told of."""
+        ntlm = (NTLM,) if self.advertise_ntlm.includes(client=client) else ()
+        return (*self.mechanisms, *ntlm)
 
     @classmethod
     def read(cls, settings: SettingsReader) -> ReceiverOptions:
@@ -114,6 +129,7 @@ class ReceiverOptions:
                 to_backed_up=bool(get("RelayToBackup")),
             ),
             advertise_auth=Audience.of(get("AdvertiseAUTH")),
+            advertise_ntlm=Audience(_word(get("AdvertiseNTLM"))),
             mechanisms=MECHANISMS if get("AdvertiseSecureSASL") else CLEAR_TEXT,
             force_auth=Audience.of(get("ForceAUTH")),
             senders=SenderOptions.read(get),

@@ -248,24 +248,6 @@ class Lines(Kind):
 
 
 @dataclass(frozen=True)
-class Ports(Kind):
-    """An array of TCP port numbers."""
-
-    description: str = "an array of port numbers from 1 to 65535"
-
-    def parse(self, value: Value) -> tuple[int, ...]:
-        ports = []
-        for text in _strings(value, self):
-            if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-                raise ValueError(f"{text!r} is incorrect; write {self.description}")
-            ports.append(int(text))
-        return tuple(dict.fromkeys(ports))
-
-    def print(self, value: Iterable[int]) -> Value:
-        return [str(port) for port in value]
-
-
-@dataclass(frozen=True)
 class Addresses(Kind):
     """An array of IPv4 addresses; brackets around them are read, too."""
 

@@ -16,7 +16,6 @@ from reference.storage.kinds import (
     Lines,
     LogLevel,
     Number,
-    Ports,
     Size,
     StringMap,
     Strings,
@@ -24,13 +23,16 @@ from reference.storage.kinds import (
     YesNo,
 )
 from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS
+from reference.storage.sockets import Sockets
 from reference.storage.table import Setting, Table
 
 _FLAG = YesNo()
 _DURATION = Duration()
 _TEXT = Text()
 _STRINGS = Strings()
-_WHOM = Choice("nobody", ("non-clients", "nonclients"), ("everybody", "anybody", "all"))
+_WHOM = Choice(
+    ("nobody", "no"), ("non-clients", "nonclients"), ("everybody", "anybody", "all", "yes")
+)
 _EVERYBODY = ("everybody", "anybody", "anyone", "if received from everybody")
 
 
@@ -38,11 +40,27 @@ def _log(document: str, default: str = "3") -> Setting:
     return Setting("LogLevel", "Log", LogLevel(), default, document)
 
 
-def _listener(document: str, port: str, channels: str = "100") -> tuple[Setting, ...]:
+_LISTENERS = "TCP/IP Listeners"
+
+
+def _listener(document: str, port: str) -> tuple[Setting, ...]:
+    return (
+        Setting("ListenerPorts", "listener", Sockets(), [port], document),
+        Setting(
+            "SameAddressLimit",
+            "Max Connections from same Address",
+            Number(least=-1),
+            "unlimited",
+            f"{_LISTENERS}, Limiting Connections from the same Address",
+        ),
+    )
+
+
+def _access(document: str, port: str, channels: str = "100") -> tuple[Setting, ...]:
     return (
         _log(document),
         Setting("Channels", "Channels", Number(), channels, document),
-        Setting("ListenerPorts", "listener", Ports(), [port], document),
+        *_listener(document, port),
     )
 
 
@@ -53,6 +71,7 @@ _RECEIVING = f"{_SMTP}, Receiving Messages"
 _RELAYING = f"{_SMTP}, Message Relaying"
 _HEADER_CHECKS = "Admin article, Reception, Header Checks"
 _PROTECTION = "Protection"
+_TLS = "Security, Using SSL/TLS Secure Connections"
 _BLACKLISTING = f"{_PROTECTION}, Blacklisting Offenders"
 _BANNING = f"{_PROTECTION}, Banning Mail by Header and Body Lines"
 _DNR = "System Administration, Domain Name Resolver"
@@ -74,7 +93,7 @@ SMTP = Table(
         Setting("GiveUpAfter", "Keep Trying for", _DURATION, "5d", _SENDING),
         Setting("WarnAfter", "Send Warnings After", _DURATION, "never", _SENDING),
         Setting("InputChannels", "Channels", Number(), "100", _RECEIVING),
-        Setting("ListenerPorts", "listener", Ports(), ["25"], _RECEIVING),
+        *_listener(_RECEIVING, "25"),
         Setting("MessageLimit", "Size", Size(), "unlimited", _RECEIVING),
         Setting("RecipientLimit", "Recipients", Number(least=1), "1000", _RECEIVING),
         Setting("ErrorLimit", "Errors", Number(least=1), "20", _RECEIVING),
@@ -82,7 +101,7 @@ SMTP = Table(
         Setting("AdvertiseAUTH", "Advertise AUTH capability to", _WHOM, "everybody", _RECEIVING),
         Setting("AdvertiseSecureSASL", "Advertise Secure SASL methods", _FLAG, "YES", "Security"),
         Setting("AdvertiseNTLM", "Advertise NTLM AUTH", _WHOM, "nobody", _RECEIVING),
-        Setting("Advertise8BITMIME", "Advertise 8BITMIME", _FLAG, "YES", _RECEIVING),
+        Setting("Advertise8BITMIME", "Advertise 8BITMIME to", _WHOM, "everybody", _RECEIVING),
         Setting("VerifyReturnPath", "Verify HELO and Return-Path", _WHOM, "nobody", _RECEIVING),
         Setting("ReverseConnect", "Reverse Connect for", _WHOM, "nobody", _HEADER_CHECKS),
         Setting("CheckSPF", "Check SPF Records for", _WHOM, "nobody", _HEADER_CHECKS),
@@ -330,12 +349,17 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "SMTP": SMTP,
         "LOCAL": LOCAL,
         "LIST": Table((_log("LIST Module, Configuring the LIST module"),)),
-        "POP": Table(_listener("POP Module, Configuring the POP module", "110")),
-        "IMAP": Table(_listener("IMAP Module, Configuring the IMAP module", "143")),
-        "PWD": Table(_listener("PWD Module, Configuring the PWD module", "106")),
-        "HTTPU": Table(_listener("HTTP Module, Configuring the HTTP module", "8100")),
+        "POP": Table(_access("POP Module, Configuring the POP module", "110")),
+        "IMAP": Table(_access("IMAP Module, Configuring the IMAP module", "143")),
+        "PWD": Table(_access("PWD Module, Configuring the PWD module", "106")),
+        "HTTPU": Table(_access("HTTP Module, Configuring the HTTP module", "8100")),
         "DNR": DNR,
-        "TLS": Table((_log("Security, Using SSL/TLS Secure Connections"),)),
+        "TLS": Table(
+            (
+                _log(_TLS),
+                Setting("TimeToLive", "Time To Live", _DURATION, "10m", _TLS),
+            )
+        ),
         "Protection": PROTECTION,
         "Banned": BANNED,
         "Logs": LOGS,

@@ -172,8 +172,9 @@ class Connector:
         return client_context()
 
     def _is_own(self, ip: str, port: int) -> bool:
-        ports = self._settings.get("SMTP", "ListenerPorts")
-        return ip in self._network.addresses and port in ports
+        sockets = self._settings.get("SMTP", "ListenerPorts")
+        own = ip in self._network.addresses
+        return own and any(socket.takes(ip, port) for socket in sockets)
 
 
 async def _next(relays: AsyncGenerator[Relay, None]) -> Relay | None:
