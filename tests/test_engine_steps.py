@@ -216,6 +216,10 @@ UNMET = {
         RELAY + "  - dns asked: MX relay.com\n",
         "DNS question MX relay.com: never asked (asked was: A relay.com)",
     ),
+    "dns most": (
+        RELAY + RELAY + "  - dns asked: {question: '* relay.com', most: 1}\n",
+        "asked 2 times, expected 1 times at most",
+    ),
     "dns count": (
         RELAY + "  - dns asked: {question: A relay.com, count: 2}\n",
         "DNS question A relay.com: asked 1 times, expected 2",
