@@ -205,6 +205,7 @@ FILE = _record(
     Key("dictionary", TEXT, "the whole data, compared as values of the documents' format"),
     Key("is text", TEXT, "the whole text"),
     Key("count", Number(), "how many files match the glob; default: at least one"),
+    Key("links", Number(), "how many hard links each file has"),
     brief="path",
 )
 
@@ -310,6 +311,7 @@ def _file(values: Values) -> FileStep:
         dictionary=values.get("dictionary"),
         is_text=values.get("is text"),
         count=values.get("count"),
+        links=values.get("links"),
     )
 
 

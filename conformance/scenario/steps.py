@@ -345,6 +345,8 @@ class FileStep:
     """The file's whole text, line ends as LF, the last ones dropped."""
     count: int | None = None
     """How many files match the glob (0: none); None: at least one."""
+    links: int | None = None
+    """How many hard links each file has; None: any number."""
 
 
 @dataclass(frozen=True, slots=True)

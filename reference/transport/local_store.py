@@ -139,6 +139,7 @@ class Storing:
             extra_headers=added_fields(message, entries, self.field)
             + more.encode("utf-8", "surrogateescape"),
             flags=flags,
+            share=(message.name, message.submitted),
         )
         return delivered(f"stored in {mailbox}")
 
