@@ -81,6 +81,9 @@ MET = {
     "mail refused": """\
   - mail: {to: [john@mycompany.com, x@mycompany.com], refused: {x@mycompany.com: 550}}
 """,
+    "mail refused anywhere": """\
+  - mail: {to: x@mycompany.com, refused: {at: {anywhere: 550}}}
+""",
     "route": """\
   - route: {john@mycompany.com: LOCAL john, a@relay.com: not LOCAL, x@mycompany.com: error}
 """,
@@ -229,6 +232,14 @@ UNMET = {
     "no file": (
         "  - file: {path: Accounts/postmaster.macnt/x, contains: a}\n",
         "no file matches Accounts/postmaster.macnt/x (there is account.settings)",
+    ),
+    "refused nowhere": (
+        "  - mail: {to: john@mycompany.com, refused: {at: {anywhere: 5*}}}\n",
+        "the message was accepted, expected 5*",
+    ),
+    "refused otherwise": (
+        "  - mail: {to: x@mycompany.com, refused: {at: {anywhere: 4*}}}\n",
+        "the message got 550",
     ),
     "refused": ("  - smtp: |\n      --- refused\n", "the connection was taken, expected a refusal"),
     "silence": ("  - smtp: |\n      --- silence\n", "expected silence"),

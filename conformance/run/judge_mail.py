@@ -71,6 +71,9 @@ def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]
         yield from _phase("EHLO and HELO", submission.helo, None)
     if value.account:
         yield from _phase(f"AUTH as {value.account}", submission.auth, refusals.get("auth"))
+    if "anywhere" in refusals:
+        yield from _somewhere(submission, refusals["anywhere"])
+        return
     yield from _phase(f"MAIL FROM:<{value.sender}>", submission.mail, refusals.get("mail"))
     for address, reply in submission.recipients:
         yield from _phase(f"RCPT TO:<{address}>", reply, by_recipient.get(address))
@@ -79,6 +82,18 @@ def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]
     elif "data" in refusals:
         yield from _phase("DATA", submission.data, refusals["data"])
     yield from _phase("the message", submission.message, refusals.get("message"))
+
+
+def _somewhere(submission: Submission, refusal: Refusal) -> Iterator[_Complaint]:
+    """Yield a complaint unless the message was refused, at whatever command."""
+    recipients = [reply for _, reply in submission.recipients]
+    replies = [submission.mail, *recipients, submission.data, submission.message]
+    refused = [reply for reply in replies if reply is not None and reply.code[0] in "45"]
+    if submission.taken:
+        yield _Complaint(f"the message was accepted, expected {refusal.reply.code}")
+    elif not any(refusal.reply.matches(reply.code, reply.text) for reply in refused):
+        found = ", ".join(map(str, refused)) or "no refusal"
+        yield _Complaint(f"the message got {found}, expected {refusal.reply.code}")
 
 
 def _phase(what: str, reply: Reply | None, refusal: Refusal | None) -> Iterator[_Complaint]:

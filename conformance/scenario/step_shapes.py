@@ -42,7 +42,7 @@ from conformance.scenario.zone_text import TYPES
 ROUTE_MODULES = ("LOCAL", "SMTP", "LIST", "SYSTEM", "UUCP", "PIPE")
 #: Where a mail step can be refused besides its recipients.
 DATA_KINDS = ("dictionary", "array", "string")
-PLACES = ("connect", "auth", "mail", "data", "message")
+PLACES = ("connect", "auth", "mail", "data", "message", "anywhere")
 
 _REPLY = re.compile(r"(\*|[2-5][0-9*]{0,2}|[+-][A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 _ANY_REFUSAL = ReplyPattern("5*")

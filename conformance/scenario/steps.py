@@ -73,7 +73,8 @@ class Refusal:
     """A refusal that a ``mail`` step expects."""
 
     place: str
-    """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``."""
+    """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``; ``anywhere``: at any of
+    the last four, or for all recipients."""
     recipient: str = ""
     """For ``rcpt``: which one, as in ``MailStep.to``."""
     reply: ReplyPattern = field(default_factory=lambda: ReplyPattern("5*"))

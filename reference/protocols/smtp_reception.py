@@ -191,10 +191,6 @@ class Reception:
     def _reread(self, *_: object) -> None:
         self.options = ReceiverOptions.read(self._settings)
 
-    def channels(self) -> int:
-        """Return how many sessions may be open at a time."""
-        return int(self._settings.get("SMTP", "InputChannels"))
-
     def challenge(self) -> str:
         """Return a challenge that no session had before."""
         self._challenges += 1
