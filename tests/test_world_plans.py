@@ -33,6 +33,7 @@ addresses = st.tuples(st.integers(1, 223), octets, octets, octets).map(
         ("*.34.10.in-addr.arpa PTR h.com", "*.34.127.in-addr.arpa PTR h.com"),
         ("78.56.34.10.bl.example A 127.0.0.2", "78.56.34.127.bl.example A 127.0.0.2"),
         ("0.0.0.0/0", "0.0.0.0/0"),
+        (r"10.1.1.1 ; us\e10.2.2.2-10.2.2.9\e", r"127.1.1.1 ; us\e127.2.2.2-127.2.2.9\e"),
         ("1.3.6.1.4.1.5678", "1.3.6.1.4.1.5678"),
         ("version 3.5.2 of 300.1.1.1", "version 3.5.2 of 300.1.1.1"),
         ("port 25 at mx1.2.3.4", "port 25 at mx1.2.3.4"),

@@ -20,7 +20,8 @@ from conformance.world.projection import addresses_in, projected_address
 DNS_ADDRESS = "192.0.2.53"
 
 _RANGE = re.compile(
-    r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})[ \t]*-[ \t]*(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
+    r"(?:(?<![\w.])|(?<=\\e))(\d{1,3}(?:\.\d{1,3}){3})[ \t]*"
+    r"-[ \t]*(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
 )
 
 

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 # The documents write leading zeros too, as in 10.34.50.01-10.34.59.99.
 _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _QUAD = re.compile(
-    # Neither part of a longer dotted number (an object identifier) nor of a word.
-    rf"(?<![\w.])(?P<first>{_OCTET})\.(?P<middle>{_OCTET}\.{_OCTET})\.(?P<last>{_OCTET})(?!\w)"
+    # Neither part of a longer dotted number (an object identifier) nor of a word; the e of the line
+    # end \e in a string of the documents' format is none.
+    rf"(?:(?<![\w.])|(?<=\\e))"
+    rf"(?P<first>{_OCTET})\.(?P<middle>{_OCTET}\.{_OCTET})\.(?P<last>{_OCTET})(?!\w)"
     r"(?P<more>\.\d+)?(?P<suffix>\.[A-Za-z_][\w-]*)?(?!\.?\d)"
 )
 _REVERSE_ZONE = re.compile(rf"(?<![\d])(?P<first>{_OCTET})(?P<zone>\.in-addr\.arpa\b)", re.I)
