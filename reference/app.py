@@ -33,6 +33,7 @@ from reference.kernel.table import RoutingTable, TableSyntaxError
 from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
+from reference.protocols.http_admin import AdminNeighbours, admin_site
 from reference.protocols.http_user import WebNeighbours, user_site
 from reference.protocols.imap import IMAPOffice, IMAPSession
 from reference.protocols.line import CommandProtocol, SessionFactory
@@ -279,14 +280,17 @@ class Server:
             work=work,
             log=log,
         )
+        administration = AdminNeighbours(
+            access=access,
+            domains=self.domains,
+            settings=settings,
+            work=work,
+            log=log,
+            version=VERSION,
+        )
         self._services: list[tuple[str, Any]] = [
-            (
-                "HTTPU",
-                SameAddress(
-                    user_site(web, reactor=self._reactor),
-                    limit=lambda: int(settings.get("HTTPU", "SameAddressLimit")),
-                ),
-            ),
+            self._pages("HTTPA", admin_site(administration, reactor=self._reactor)),
+            self._pages("HTTPU", user_site(web, reactor=self._reactor)),
             self._sessions(
                 "SMTP",
                 lambda: SMTPSession(reception=reception, number=next(numbers)),
@@ -299,6 +303,12 @@ class Server:
             ),
             self._sessions("PWD", lambda: PWDSession(pwd_neighbours), "500 "),
         ]
+
+    def _pages(self, module: str, site: Any) -> tuple[str, SameAddress]:
+        """Return a module and the factory of its connections."""
+        return module, SameAddress(
+            site, limit=lambda: int(self.settings.get(module, "SameAddressLimit"))
+        )
 
     def _sessions(
         self,

@@ -14,6 +14,9 @@ async def judge_http(scene: Scene, step: Step) -> None:
     """Ask for the page. Raises Mismatch."""
     value: HttpStep = step.value
     channel = f"http from {value.source}"
+    login = None
+    if value.account:
+        login = value.account, value.password or scene.password(value.account)
     try:
         reply = await get(
             scene.plan,
@@ -23,6 +26,7 @@ async def judge_http(scene: Scene, step: Step) -> None:
             server=value.server or scene.server,
             port=scene.session.port("http"),
             channel=channel,
+            login=login,
             seconds=scene.patience,
         )
     except ClientError as error:

@@ -59,6 +59,7 @@ from conformance.scenario.steps import (
     RouteStep,
     SettingsStep,
     StepValue,
+    TlsStep,
     WaitStep,
     WriteStep,
     ZoneStep,
@@ -327,11 +328,49 @@ HTTP = _record(
     Key("get", Parsed("a URL", _url, "http://host/", TEXT_SCHEMA), "the URL", required=True),
     Key("source", ADDRESS, f"the browser's address; default: {STRANGER}"),
     Key("server", ADDRESS, "which of the server's addresses; default: the first one"),
+    Key("as", LINE, "the account that the browser logs in as (Basic)"),
+    Key("password", LINE, "default: the account's own"),
     Key("status", LINE, "the status, 200 or 4*; default: 200"),
     Key("header", Headers(), "name → pattern"),
     Key("body", PATTERNS, "patterns found somewhere in the body"),
     brief="get",
 )
+
+TLS = _record(
+    "tls",
+    Key("port", PORT, "the documented port; 25, 110, 143: with STARTTLS or STLS", required=True),
+    Key("to", ADDRESS, "which of the server's addresses; default: the first one"),
+    Key("source", ADDRESS, f"the client's address; default: {STRANGER}"),
+    Key("at once", FLAG, "yes: TLS begins with the connection at ports 25, 110 and 143, too"),
+    Key("subject", Headers(), "fields of the certificate's name: CN, C, ST, L, O, OU, E"),
+    Key("issuer", Headers(), "fields of its issuer's name"),
+    Key("chain", Number(), "how many certificates are sent"),
+    Key("certificate", Several(TEXT), "the certificates that are sent, <<certificates/NAME>>"),
+    Key("self-signed", FLAG, "whether the issuer is the subject, and the signature its own"),
+    Key("session", LINE, "a name: the session is kept, and offered when the name comes again"),
+    Key("resumed", FLAG, "whether the session is resumed"),
+    Key("open", FLAG, "yes: the connection stays open"),
+    Key("fails", FLAG, "yes: TLS must not come up"),
+    brief="port",
+)
+
+
+def _tls(values: Values) -> TlsStep:
+    return TlsStep(
+        port=values.get("port", 0),
+        to=values.get("to", ""),
+        source=values.get("source", STRANGER),
+        at_once=values.get("at once", False),
+        subject=values.get("subject", ()),
+        issuer=values.get("issuer", ()),
+        chain=values.get("chain"),
+        certificates=values.get("certificate", ()),
+        self_signed=values.get("self-signed"),
+        session=values.get("session", ""),
+        resumed=values.get("resumed"),
+        open=values.get("open", False),
+        fails=values.get("fails", False),
+    )
 
 
 def _http(values: Values) -> HttpStep:
@@ -340,6 +379,8 @@ def _http(values: Values) -> HttpStep:
         status=values.get("status", "200"),
         source=values.get("source", STRANGER),
         server=values.get("server", ""),
+        account=values.get("as", ""),
+        password=values.get("password", ""),
         header=values.get("header", ()),
         body=values.get("body", ()),
     )
@@ -401,6 +442,7 @@ _KINDS = (
         "{LOCAL: {Processes: 1}}",
     ),
     StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
+    StepKind("tls", TLS, _tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
     StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),
     StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
 )

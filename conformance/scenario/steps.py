@@ -7,8 +7,8 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
 ``connected``, ``heard``,
 ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
-``write``, ``settings``, ``http``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill``
-(ProcessStep), ``zone``, ``peer``.
+``write``, ``settings``, ``http``, ``tls``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``,
+``kill`` (ProcessStep), ``zone``, ``peer``.
 """
 
 from __future__ import annotations
@@ -153,7 +153,9 @@ class CliCommand:
     """The data in the documents' format; compared as parsed values, white space does not count."""
     shape: str = ""
     """``dictionary``, ``array`` or ``string``: the answer is data of the documents' grammar and of
-    this kind; empty: any answer."""
+    this kind; ``request``: a string with a PEM signing request; empty: any answer."""
+    subject: tuple[HeaderCheck, ...] = ()
+    """CN, C, ST, L, O, OU, E of the signing request."""
     contains: tuple[Pattern, ...] = ()
     """Each is found somewhere in the data or text of the answer (``Pattern.found_in``)."""
     lacks: tuple[Pattern, ...] = ()
@@ -272,9 +274,41 @@ class HttpStep:
     source: str = STRANGER
     server: str = ""
     """Server address to connect to; empty: the first of ``given.addresses``."""
+    account: str = ""
+    """``as``: the account that the browser logs in as; its password is that of ``given``."""
+    password: str = ""
+    """Overrides the password of ``given``."""
     header: tuple[HeaderCheck, ...] = ()
     body: tuple[Pattern, ...] = ()
     """Each is found somewhere in the body (``Pattern.found_in``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsStep:
+    """``tls``: a connection that is secured, and what the server shows then."""
+
+    port: int
+    """A documented port: at 25, 110 and 143 TLS begins with the protocol's command."""
+    to: str = ""
+    """Server address to connect to; empty: the first of ``given.addresses``."""
+    source: str = STRANGER
+    at_once: bool = False
+    """TLS begins with the connection at the three ports, too."""
+    subject: tuple[HeaderCheck, ...] = ()
+    """CN, C, ST, L, O, OU, E of the server's certificate."""
+    issuer: tuple[HeaderCheck, ...] = ()
+    chain: int | None = None
+    """How many certificates are sent."""
+    certificates: tuple[str, ...] = ()
+    """The first certificates that are sent, in PEM."""
+    self_signed: bool | None = None
+    session: str = ""
+    """A name under which the session is kept, and offered when the name comes again."""
+    resumed: bool | None = None
+    open: bool = False
+    """The connection stays open until the scenario ends."""
+    fails: bool = False
+    """TLS must not come up: no connection, the command refused, or the handshake broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +454,7 @@ StepValue: TypeAlias = (
     | HeardStep
     | NotRelayedStep
     | HttpStep
+    | TlsStep
     | QueuedStep
     | BouncedStep
     | DnsAskedStep

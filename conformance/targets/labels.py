@@ -144,6 +144,7 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
     "POP": _ACCESS,
     "IMAP": _ACCESS,
     "PWD": _ACCESS,
+    "HTTPA": _ACCESS,
     "HTTPU": _ACCESS,
     "TLS": {"log": "LogLevel", "log level": "LogLevel", "time to live": "TimeToLive"},
     "LIST": {"log": "LogLevel", "log level": "LogLevel"},

@@ -23,6 +23,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from reference.kernel.routes import Route, RoutingError
 from reference.kernel.work import Work
+from reference.protocols.http_site import answer, quiet_site
 from reference.storage.account import Account
 from reference.storage.domains import Domains
 from reference.storage.web_files import HOME, MANAGEMENT, PRIVATE, BadWebFile, WebFiles
@@ -89,19 +90,19 @@ class UserSite(Resource):
             4, "HTTPU", f"[{request.getClientAddress().host}] {request.method.decode()} /{name}"
         )
         if account is None or not _public(name):
-            _answer(request, http.NOT_FOUND, b"there is no such page\n")
+            answer(request, http.NOT_FOUND, b"there is no such page\n")
             return
         try:
             content = await self._its.threads.run(lambda: WebFiles(account).read(name))
         except BadWebFile:
-            _answer(request, http.NOT_FOUND, b"there is no such page\n")
+            answer(request, http.NOT_FOUND, b"there is no such page\n")
             return
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        _answer(request, http.OK, content, kind)
+        answer(request, http.OK, content, kind)
 
     def _broken(self, failure: Any, request: Request) -> None:
         self._its.log.write(1, "HTTPU", f"a request failed: {failure.value!r}")
-        _answer(request, http.INTERNAL_SERVER_ERROR, b"the page cannot be shown\n")
+        answer(request, http.INTERNAL_SERVER_ERROR, b"the page cannot be shown\n")
 
     def _find(self, request: Request) -> tuple[Account | None, str]:
         """Return the account whose site a URL means, and the file's name in it."""
@@ -134,27 +135,6 @@ def _public(name: str) -> bool:
     return first != PRIVATE and parts[-1] != MANAGEMENT
 
 
-def _answer(request: Request, code: int, content: bytes, kind: str = "text/plain") -> None:
-    if request.finished or request._disconnected:
-        return
-    request.setResponseCode(code)
-    request.setHeader(b"Content-Type", kind.encode())
-    request.setHeader(b"Content-Length", b"%d" % len(content))
-    if request.method != b"HEAD":
-        request.write(content)
-    request.finish()
-
-
-class _QuietSite(Site):
-    """A site without an access log of its own: the System Log has the requests."""
-
-    def log(self, request: Any) -> None:
-        """Keep quiet."""
-
-
 def user_site(neighbours: WebNeighbours, *, reactor: Any) -> Site:
     """Return the factory of the port's sessions."""
-    site = _QuietSite(UserSite(neighbours), reactor=reactor)  # type: ignore[no-untyped-call]
-    site.displayTracebacks = False
-    site.noisy = False
-    return site
+    return quiet_site(UserSite(neighbours), reactor=reactor)

@@ -352,6 +352,7 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "POP": Table(_access("POP Module, Configuring the POP module", "110")),
         "IMAP": Table(_access("IMAP Module, Configuring the IMAP module", "143")),
         "PWD": Table(_access("PWD Module, Configuring the PWD module", "106")),
+        "HTTPA": Table(_access("HTTP Module, Access to the WebAdmin Interface", "8010")),
         "HTTPU": Table(_access("HTTP Module, Configuring the HTTP module", "8100")),
         "DNR": DNR,
         "TLS": Table(
