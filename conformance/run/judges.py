@@ -14,6 +14,7 @@ from conformance.run import (
     judge_mail,
     judge_peers,
     judge_relay,
+    judge_tls,
 )
 from conformance.run.scene import Scene
 from conformance.scenario.model import Step
@@ -39,6 +40,7 @@ JUDGES: Mapping[str, Judge] = {
     "dns asked": judge_relay.judge_dns_asked,
     "dns not asked": judge_relay.judge_dns_asked,
     "http": judge_http.judge_http,
+    "tls": judge_tls.judge_tls,
     "queued": judge_files.judge_queued,
     "log": judge_files.judge_log,
     "not log": judge_files.judge_log,

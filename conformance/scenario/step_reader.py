@@ -29,11 +29,14 @@ from conformance.scenario.steps import (
     Refusal,
     RelayedStep,
     StepValue,
+    TlsStep,
     WaitStep,
     WriteStep,
 )
 
-_NEEDS_SERVER = frozenset({"mail", "route", "cli", "delivered", "not delivered", "wait", "rest"})
+_NEEDS_SERVER = frozenset(
+    {"mail", "route", "cli", "delivered", "not delivered", "wait", "rest", "tls"}
+)
 _ALL_KEYS = (*STEP_KINDS, *PROTOCOLS, "peer")
 
 
@@ -117,8 +120,9 @@ class StepReader:
                 return self._mail(value, node)
             case RelayedStep() | HeardStep() | NotRelayedStep() | ConnectedStep():
                 self._about_peers(value, node)
-            case HttpStep(server=server) if server:
-                self._references.server_address(_at(node, "server"), server)
+            case HttpStep(server=server) | TlsStep(to=server) if server:
+                key_name = "server" if isinstance(value, HttpStep) else "to"
+                self._references.server_address(_at(node, key_name), server)
             case BouncedStep():
                 if value.host:
                     self._references.peer(_at(node, "host"), value.host)

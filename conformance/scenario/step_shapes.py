@@ -41,7 +41,7 @@ from conformance.scenario.zone_text import TYPES
 #: Modules by the documents' names (Guide 3.5.2, CLI, Route; module SYSTEM is built in).
 ROUTE_MODULES = ("LOCAL", "SMTP", "LIST", "SYSTEM", "UUCP", "PIPE")
 #: Where a mail step can be refused besides its recipients.
-DATA_KINDS = ("dictionary", "array", "string")
+DATA_KINDS = ("dictionary", "array", "string", "request")
 PLACES = ("connect", "auth", "mail", "data", "message", "anywhere")
 
 _REPLY = re.compile(r"(\*|[2-5][0-9*]{0,2}|[+-][A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
@@ -188,6 +188,7 @@ def _cli_command(values: dict[str, Any], node: Node, complaints: Complaints) -> 
         account=values.get("as", ""),
         gives=values.get("gives"),
         shape=values.get("shape", ""),
+        subject=values.get("subject", ()),
         contains=values.get("contains", ()),
         lacks=values.get("lacks", ()),
         fails=values.get("fails"),
@@ -201,6 +202,7 @@ CLI_COMMAND = Record(
         Key("as", LINE, "the account that gives it; default: an administrator"),
         Key("gives", TEXT, "the whole data, compared as values of the documents' format"),
         Key("shape", Choice("a kind of data", DATA_KINDS), "what the answer must parse as"),
+        Key("subject", Headers(), "fields of a signing request's name: CN, C, ST, L, O, OU, E"),
         Key("contains", PATTERNS, "patterns found somewhere in the answer"),
         Key("lacks", PATTERNS, "patterns found nowhere in the answer"),
         Key(
