@@ -124,6 +124,11 @@ def make_test_key() -> Key:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+def is_weak(key: Key) -> bool:
+    """Tell whether a key is shorter than what is taken for safe today."""
+    return isinstance(key, rsa.RSAPrivateKey) and key.key_size < 2048
+
+
 def belongs(certificate: x509.Certificate, key: Key) -> bool:
     """Tell whether a certificate is for this key."""
     der = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

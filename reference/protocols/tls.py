@@ -92,7 +92,8 @@ class Material:
 class SecureSide:
     """Makes the server's side of TLS connections with one key; Twisted's ``startTLS`` takes it.
 
-    Whoever starts TLS with it calls :meth:`closed` when the connection ends.
+    Whoever starts TLS with it calls :meth:`closed` when the connection ends. Raises SSL.Error for
+    a key and a certificate that cannot be used.
     """
 
     def __init__(
@@ -107,7 +108,8 @@ class SecureSide:
         self._clock = clock
         self._life = life
         self._note = note
-        self._context: SSL.Context | None = None
+        #: What is wrong with key and certificate shows at once, not in the middle of a session.
+        self._context: SSL.Context | None = _context(material, self._told)
         self._open = 0
         self._forgetting: Timer | None = None
 
@@ -158,7 +160,11 @@ def _context(material: Material, told: Callable[[SSL.Connection, int, int], None
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_id(_SESSION_ID)
     context.set_timeout(_OPENSSL_LIFE)
-    context.use_privatekey(_openssl_key(pem.read_key(material.key)))
+    key = pem.read_key(material.key)
+    if pem.is_weak(key):
+        # The documents let domains have keys that OpenSSL takes with a word only.
+        context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    context.use_privatekey(_openssl_key(key))
     context.use_certificate(_openssl_certificate(pem.read_certificate(material.certificate)))
     for issuer in pem.read_chain(material.chain) if material.chain else ():
         context.add_extra_chain_cert(_openssl_certificate(issuer))
@@ -196,7 +202,7 @@ class ServerTLS:
         self._log = log
         self._file = folder / "TLS.pem"
         self._given = given
-        self._sides: dict[Material, SecureSide] = {}
+        self._sides: dict[Material, SecureSide | None] = {}
 
     def side(self, local_ip: str) -> SecureSide | None:
         """Return what secures connections to a server address; None when they are prohibited."""
@@ -204,15 +210,21 @@ class ServerTLS:
         material = self._material(domain)
         if material is None:
             return None
-        side = self._sides.get(material)
-        if side is None:
-            side = self._sides[material] = SecureSide(
+        if material not in self._sides:
+            self._sides[material] = self._new_side(material, domain)
+        return self._sides[material]
+
+    def _new_side(self, material: Material, domain: Domain) -> SecureSide | None:
+        try:
+            return SecureSide(
                 material,
                 clock=self._clock,
                 life=lambda: float(self._settings.get("TLS", "TimeToLive")),
                 note=lambda level, text: self._log.write(level, "TLS", text),
             )
-        return side
+        except SSL.Error as error:
+            self._log.write(1, "TLS", f"the certificate of {domain.name} is of no use: {error}")
+            return None
 
     def _material(self, domain: Domain) -> Material | None:
         use = domain.get("CertificateType")
