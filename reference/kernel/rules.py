@@ -23,6 +23,8 @@ from typing import Protocol
 
 from reference.formats.dictionary import Value
 
+#: Where an account keeps its Rules, among its settings.
+RULES = "Rules"
 DISABLED = 0
 _NOTHING = "---"
 

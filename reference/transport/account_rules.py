@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 
 from reference.formats.dictionary import Value
 from reference.kernel.rule_course import Copy, Course, run
-from reference.kernel.rules import Rule
+from reference.kernel.rules import RULES, Rule
 from reference.queue.delivery import Outcome, Result, delivered, failed
 from reference.queue.envelope import Envelope
 from reference.queue.queue import QueueError
@@ -100,4 +100,4 @@ def _copy(part: Part, copy: Copy, storing: Storing) -> Outcome:
 
 def rules_of(account: Account) -> Value:
     """Return the data of an account's Rules; an empty array without any."""
-    return account.explicit.get("Rules", [])
+    return account.explicit.get(RULES, [])
