@@ -124,6 +124,10 @@ class Server:
             folder=options.base / "Settings",
             given=options.certificate,
         )
+        try:
+            self._tls.check()
+        except (ValueError, OSError) as error:
+            raise StartError(f"--certificate {options.certificate}: {error}") from error
         self._build_transfer()
         self._build_access()
 
@@ -279,6 +283,7 @@ class Server:
             threads=self._readers,
             work=work,
             log=log,
+            certificate=self._tls.certificate_of,
         )
         administration = AdminNeighbours(
             access=access,

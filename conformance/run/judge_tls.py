@@ -42,7 +42,7 @@ async def judge_tls(scene: Scene, step: Step) -> None:
 async def _shown(scene: Scene, client: SecureClient, value: TlsStep) -> Shown:
     dialect = None if value.at_once else _COMMANDS.get(value.port)
     await client.connect(value.source, value.to or scene.server, value.port, dialect)
-    shown = await client.secure(scene.tls_sessions.get(value.session))
+    shown = await client.secure(scene.tls_sessions.get(value.session), keep=bool(value.session))
     if value.session and shown.session is not None:
         scene.tls_sessions[value.session] = shown.session
     return shown

@@ -333,6 +333,9 @@ HTTP = _record(
     Key("status", LINE, "the status, 200 or 4*; default: 200"),
     Key("header", Headers(), "name → pattern"),
     Key("body", PATTERNS, "patterns found somewhere in the body"),
+    Key("lacks", PATTERNS, "patterns found nowhere in the body"),
+    Key("follow", LINE, "the text of a link: the page that it leads to is judged"),
+    Key("certificate", TEXT, "the body is this certificate: <<certificates/NAME>>"),
     brief="get",
 )
 
@@ -379,6 +382,9 @@ def _http(values: Values) -> HttpStep:
         status=values.get("status", "200"),
         source=values.get("source", STRANGER),
         server=values.get("server", ""),
+        lacks=values.get("lacks", ()),
+        follow=values.get("follow", ""),
+        certificate=values.get("certificate", ""),
         account=values.get("as", ""),
         password=values.get("password", ""),
         header=values.get("header", ()),

@@ -281,6 +281,12 @@ class HttpStep:
     header: tuple[HeaderCheck, ...] = ()
     body: tuple[Pattern, ...] = ()
     """Each is found somewhere in the body (``Pattern.found_in``)."""
+    lacks: tuple[Pattern, ...] = ()
+    """None is found anywhere in the body."""
+    follow: str = ""
+    """The text of a link of the page; the page that it leads to is the one that is judged."""
+    certificate: str = ""
+    """In PEM: the body is this certificate, in DER."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Commands on the keys and certificates of domains.
 
-Guide 3.5.2, Security, Domain Security Settings, describes a page of the WebAdmin Interface; what its
-buttons do stands here. The texts that can be entered there are Domain Settings: PrivateSecureKey,
-SecureCertificate and CAChain. No command shows a private key.
+Guide 3.5.2, Security, Domain Security Settings, describes a page of the WebAdmin Interface; what
+its buttons do stands here. The texts that can be entered there are Domain Settings:
+PrivateSecureKey, SecureCertificate and CAChain. Of a key these commands show the beginning only.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import binascii
 import datetime
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -53,6 +54,7 @@ def _framed(text: str, frame: str) -> bytes:
     return b"-----BEGIN %b-----\n%b-----END %b-----\n" % ((frame.encode(), body, frame.encode()))
 
 
+@lru_cache(maxsize=100)  # reading one checks that its numbers are primes, which takes a while
 def read_key(text: str) -> Key:
     """Return the private key of a text. Raises ValueError."""
     try:

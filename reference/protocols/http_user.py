@@ -5,7 +5,7 @@ the account's Web Site, ``http://domain:8100/~account`` its home page. The domai
 through the Router as ``LoginPage@domain``, so every name that a domain has for mail it has here; a
 Router record may also lead it to an account, whose site is then shown without the prefix. The
 WebUser Interface itself is not offered, nor are the management forms and the private folder, which
-need a login.
+need a login. What a domain shows of itself is in :mod:`reference.protocols.http_login`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,15 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from reference.kernel.routes import Route, RoutingError
 from reference.kernel.work import Work
+from reference.protocols.http_login import (
+    CERTIFICATE_NAME,
+    CERTIFICATE_TYPE,
+    certificate_octets,
+    login_page,
+)
 from reference.protocols.http_site import answer, quiet_site
 from reference.storage.account import Account
-from reference.storage.domains import Domains
+from reference.storage.domains import Domain, Domains
 from reference.storage.web_files import HOME, MANAGEMENT, PRIVATE, BadWebFile, WebFiles
 
 T = TypeVar("T")
@@ -65,6 +71,8 @@ class WebNeighbours:
     threads: Threads
     work: Work
     log: Log
+    certificate: Callable[[Domain], str] = lambda _: ""
+    """Gives the certificate in PEM that a domain shows, or nothing."""
 
 
 class UserSite(Resource):
@@ -89,6 +97,8 @@ class UserSite(Resource):
         self._its.log.write(
             4, "HTTPU", f"[{request.getClientAddress().host}] {request.method.decode()} /{name}"
         )
+        if account is None and self._show_domain(request, name):
+            return
         if account is None or not _public(name):
             answer(request, http.NOT_FOUND, b"there is no such page\n")
             return
@@ -99,6 +109,29 @@ class UserSite(Resource):
             return
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         answer(request, http.OK, content, kind)
+
+    def _show_domain(self, request: Request, name: str) -> bool:
+        """Show a page of a domain itself; return False when it has none of this name."""
+        domain = self._domain(request.getRequestHostname().decode("ascii", "replace"))
+        certificate = self._its.certificate(domain) if domain is not None else ""
+        if domain is not None and request.path == b"/":
+            page = login_page(domain.name, certificate=bool(certificate))
+            answer(request, http.OK, page, "text/html; charset=utf-8")
+            return True
+        if certificate and name == CERTIFICATE_NAME:
+            answer(request, http.OK, certificate_octets(certificate), CERTIFICATE_TYPE)
+            return True
+        return False
+
+    def _domain(self, host: str) -> Domain | None:
+        """Return the domain that a URL's host means."""
+        try:
+            route = self._its.router.route(f"{LOGIN_PAGE}@{host}")
+        except RoutingError:
+            return None
+        local, at, domain = route.host.rpartition("@")
+        own = route.module == "LOCAL" and (local if at else route.host).lower() == LOGIN_PAGE
+        return self._its.domains.get(domain if at else "") if own else None
 
     def _broken(self, failure: Any, request: Request) -> None:
         self._its.log.write(1, "HTTPU", f"a request failed: {failure.value!r}")

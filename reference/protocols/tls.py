@@ -214,6 +214,16 @@ class ServerTLS:
             self._sides[material] = self._new_side(material, domain)
         return self._sides[material]
 
+    def certificate_of(self, domain: Domain) -> str:
+        """Return the certificate in PEM that a domain shows, or nothing."""
+        material = self._material(domain)
+        return material.certificate if material is not None else ""
+
+    def check(self) -> None:
+        """Read the file that was given. Raises ValueError, OSError."""
+        if self._given is not None:
+            self._server_wide  # noqa: B018 - a property that reads
+
     def _new_side(self, material: Material, domain: Domain) -> SecureSide | None:
         try:
             return SecureSide(

@@ -6,8 +6,9 @@ that a server without TLS need not load, so it is loaded when the first one is l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from reference.formats.dictionary import Value
@@ -25,20 +26,26 @@ class Pem(Kind):
     description: str = "a text in PEM"
 
     def parse(self, value: Value) -> str:
-        text = Text(self.description).parse(value)
-        if text.strip():
-            from reference.formats import pem
-
-            readers: Mapping[str, Any] = {
-                "key": pem.read_key,
-                "certificate": pem.read_certificate,
-                "chain": pem.read_chain,
-            }
-            readers[self.what](text)
-        return text.strip()
+        text = Text(self.description).parse(value).strip()
+        if text:
+            _read(self.what, text)
+        return text
 
     def print(self, value: str) -> Value:
         return value
+
+
+@lru_cache(maxsize=1000)
+def _read(what: str, text: str) -> None:
+    """Raise ValueError for a text that cannot be read; settings are read often, keys are slow."""
+    from reference.formats import pem
+
+    readers: Mapping[str, Callable[[str], object]] = {
+        "key": pem.read_key,
+        "certificate": pem.read_certificate,
+        "chain": pem.read_chain,
+    }
+    readers[what](text)
 
 
 def with_dependents(

@@ -81,15 +81,18 @@ class SecureClient:
             if code[:1] in "45-" or code.endswith((" NO", " BAD")):
                 raise StartRefused(f"{command} was refused")
 
-    async def secure(self, session: ssl.SSLSession | None) -> Shown:
-        """Do the handshake, offering a session. Raises TlsFailed, ReplyTimeout."""
+    async def secure(self, session: ssl.SSLSession | None, *, keep: bool) -> Shown:
+        """Do the handshake, offering a session; ``keep``: await one to offer again.
+
+        Raises TlsFailed, ReplyTimeout.
+        """
         self._tls = unjudging_context().wrap_bio(
             self._incoming, self._outgoing, server_hostname=None, session=session
         )
         try:
             await self._until(self._tls.do_handshake)
             # A session comes after the handshake in TLS 1.3, with the first words of the server.
-            if not self._tls.session_reused and self._tls.version() == "TLSv1.3":
+            if keep and not self._tls.session_reused and self._tls.version() == "TLSv1.3":
                 self._tls.write(_CLOSING)
                 await self._until(lambda: self._tls and self._tls.read(1))
         except (ssl.SSLError, ConnectionClosed) as error:
