@@ -777,9 +777,9 @@ def test_a_fault_of_the_server_is_answered(world: SMTPWorld) -> None:
     def fault(address: str, purpose: str = "mail") -> Route:
         raise ZeroDivisionError
 
-    world.router.route = fault  # type: ignore[method-assign,assignment]
     wire = world.connect()
     wire.say("MAIL FROM:<a@b>")
+    world.router.route = fault  # type: ignore[method-assign,assignment]
     assert codes(wire.say("RCPT TO:<john@mycompany.com>", "NOOP")) == [421]
     assert wire.closed
     assert len(world.log.faults) == 1
