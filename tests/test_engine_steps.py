@@ -81,6 +81,7 @@ MET = {
     "mail refused": """\
   - mail: {to: [john@mycompany.com, x@mycompany.com], refused: {x@mycompany.com: 550}}
 """,
+    "settings": "  - settings: {SMTP: {ErrorLimit: 3}}\n",
     "mail refused anywhere": """\
   - mail: {to: x@mycompany.com, refused: {at: {anywhere: 550}}}
 """,
@@ -232,6 +233,10 @@ UNMET = {
     "no file": (
         "  - file: {path: Accounts/postmaster.macnt/x, contains: a}\n",
         "no file matches Accounts/postmaster.macnt/x (there is account.settings)",
+    ),
+    "settings taken": (
+        "  - settings refused: {SMTP: {ErrorLimit: 3}}\n",
+        "the settings were accepted, expected to be refused",
     ),
     "refused nowhere": (
         "  - mail: {to: john@mycompany.com, refused: {at: {anywhere: 5*}}}\n",

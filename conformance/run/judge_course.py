@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.run.scene import Scene
+from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.steps import (
     PeerStep,
@@ -12,6 +12,7 @@ from conformance.scenario.steps import (
     WaitStep,
     ZoneStep,
 )
+from conformance.targets.base import SettingsRefused
 
 
 async def wait(scene: Scene, step: Step) -> None:
@@ -24,9 +25,16 @@ async def wait(scene: Scene, step: Step) -> None:
 
 
 async def settings(scene: Scene, step: Step) -> None:
-    """Change settings of modules. Raises TargetError, NotApplicable."""
+    """Change settings of modules. Raises Mismatch, TargetError, NotApplicable."""
     value: SettingsStep = step.value
-    await scene.session.change_settings(value.modules)
+    try:
+        await scene.session.change_settings(value.modules)
+    except SettingsRefused as refusal:
+        if not value.refused:
+            raise Mismatch(str(refusal)) from None
+        return
+    if value.refused:
+        raise Mismatch("the settings were accepted, expected to be refused")
 
 
 async def rest(scene: Scene, step: Step) -> None:

@@ -47,6 +47,7 @@ JUDGES: Mapping[str, Judge] = {
     "file": judge_files.judge_file,
     "write": judge_files.judge_write,
     "settings": judge_course.settings,
+    "settings refused": judge_course.settings,
     "wait": judge_course.wait,
     "rest": judge_course.rest,
     "stop": judge_course.process,

@@ -59,6 +59,7 @@ _PROTOCOLS = {"smtp": "smtp", "pop": "pop", "imap": "imap", "pwd": "cli"}
 _KINDS = {
     "cli": "cli",
     "settings": "cli",
+    "settings refused": "cli",
     "log": "log",
     "not log": "log",
     "http": "http",

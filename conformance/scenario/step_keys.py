@@ -447,6 +447,13 @@ _KINDS = (
         "settings of modules that change now",
         "{LOCAL: {Processes: 1}}",
     ),
+    StepKind(
+        "settings refused",
+        MODULE_SETTINGS,
+        lambda modules: SettingsStep(modules, refused=True),
+        "settings that the server must refuse",
+        "{POP: {Listener Ports: [25]}}",
+    ),
     StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
     StepKind("tls", TLS, _tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
     StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),

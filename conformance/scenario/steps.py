@@ -5,10 +5,9 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 
 ``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep),
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
-``connected``, ``heard``,
-``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
-``write``, ``settings``, ``http``, ``tls``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``,
-``kill`` (ProcessStep), ``zone``, ``peer``.
+``connected``, ``heard``, ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not
+log``, ``file``, ``write``, ``settings``, ``settings refused``, ``http``, ``tls``, ``wait``,
+``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``, ``peer``.
 """
 
 from __future__ import annotations
@@ -404,6 +403,8 @@ class SettingsStep:
 
     modules: Mapping[str, Mapping[str, Any]]
     """Module → label or keyword → value, as in ``given``."""
+    refused: bool = False
+    """``settings refused``: the server takes them not."""
 
 
 @dataclass(frozen=True, slots=True)

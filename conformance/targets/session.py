@@ -18,6 +18,7 @@ from conformance.targets.base import (
     Holds,
     NotApplicable,
     Session,
+    SettingsRefused,
     Surroundings,
     TargetError,
 )
@@ -177,7 +178,7 @@ class CLISession(Session):
             if code == _CLI_UNKNOWN and "unknown" in text.lower():
                 raise NotApplicable(f"the server does not know the command {command.split()[0]}")
             if not 200 <= code < 300:
-                raise TargetError(
+                raise SettingsRefused(
                     f"the server refused to be configured: {command} got {code} {text}"
                 )
         return user
