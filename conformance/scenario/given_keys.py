@@ -15,6 +15,7 @@ from conformance.scenario.shapes import (
     FLAG,
     JSON,
     LINE,
+    PLACEHOLDER,
     TEXT,
     Choice,
     Free,
@@ -102,12 +103,13 @@ class Replies(Shape[Mapping[str, tuple[str, ...]]]):
 
     def schema(self) -> JSON:
         one = _REPLY_LIST.schema()
-        return {
+        replies: JSON = {
             "type": "object",
             "properties": dict.fromkeys(VERBS, one),
             "patternProperties": {"@": one},
             "additionalProperties": False,
         }
+        return {"anyOf": [replies, PLACEHOLDER]}
 
 
 _REPLY_LIST: Shape[tuple[str, ...]] = Several(
