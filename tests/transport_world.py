@@ -106,6 +106,8 @@ class Remote:
         self.replies: dict[str, deque[str]] = {}
         for key, value in replies.items():
             self.script(key, *([value] if isinstance(value, str) else value))
+        self.certificate: Any = None
+        self.secure_first = False
         self.lines: list[str] = []
         self.messages: list[bytes] = []
         self.connections: list[Connection] = []
@@ -134,11 +136,13 @@ class Connection:
         self.data: bytes | None = None
         self.open = True
         self.producer: Any = None
+        self.secured = False
 
     def start(self) -> None:
         self.remote.connections.append(self)
         self.protocol.makeConnection(self)
-        self.answer("connect", "220 ready")
+        if not self.remote.secure_first:
+            self.answer("connect", "220 ready")
 
     def answer(self, key: str, usual: str) -> None:
         reply = self.remote.next(key, usual)
@@ -185,6 +189,21 @@ class Connection:
         else:
             self.answer(verb, "221 bye" if verb == "quit" else "250 ok")
         return True
+
+    def startTLS(self, creator: Any) -> None:
+        """Do as if; the remote's ``tls`` says what comes of it."""
+        reply = self.remote.next("tls", "ok")
+        if reply == "drop":
+            self.gone()
+        elif reply != "hang":
+            self.secured = True
+            self.remote.lines.append("(TLS)")
+            self.protocol.handshakeCompleted()
+            if self.remote.secure_first:
+                self.answer("connect", "220 ready")
+
+    def getPeerCertificate(self) -> Any:
+        return self.remote.certificate
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         self.producer = producer

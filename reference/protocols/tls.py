@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
@@ -164,20 +164,13 @@ def _context(material: Material, told: Callable[[SSL.Connection, int, int], None
     if pem.is_weak(key):
         # The documents let domains have keys that OpenSSL takes with a word only.
         context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
-    context.use_privatekey(_openssl_key(key))
-    context.use_certificate(_openssl_certificate(pem.read_certificate(material.certificate)))
+    context.use_privatekey(key)
+    context.use_certificate(pem.read_certificate(material.certificate))
+    context.check_privatekey()
     for issuer in pem.read_chain(material.chain) if material.chain else ():
-        context.add_extra_chain_cert(_openssl_certificate(issuer))
+        context.add_extra_chain_cert(issuer)
     context.set_info_callback(told)
     return context
-
-
-def _openssl_key(key: Any) -> Any:
-    return crypto.PKey.from_cryptography_key(key)
-
-
-def _openssl_certificate(certificate: Any) -> Any:
-    return crypto.X509.from_cryptography(certificate)
 
 
 class ServerTLS:
@@ -221,8 +214,12 @@ class ServerTLS:
 
     def check(self) -> None:
         """Read the file that was given. Raises ValueError, OSError."""
-        if self._given is not None:
+        if self._given is None:
+            return
+        try:
             self._server_wide  # noqa: B018 - a property that reads
+        except ValueError as error:
+            raise ValueError("not a PEM file with a private key and a certificate") from error
 
     def _new_side(self, material: Material, domain: Domain) -> SecureSide | None:
         try:

@@ -75,9 +75,10 @@ class SMTPClient(Protocol):
         # RFC 3207, 4.2: nothing that came in the clear may be taken for an answer under TLS.
         self._reader = ReplyReader()
         self._replies.clear()
-        self._securing = Deferred(lambda _: self._forget_handshake())
+        securing: Deferred[None] = Deferred(lambda _: self._forget_handshake())
+        self._securing = securing
         self.transport.startTLS(creator)
-        return self._securing
+        return securing
 
     def handshakeCompleted(self) -> None:
         """TLS is up; called by Twisted."""

@@ -52,6 +52,18 @@ class HostQueue(WaitingQueue):
         self.no_more_before = 0.0
         """Until when one more channel is of no use: the last one was not taken."""
         self.growth: Timer | None = None
+        self.released = False
+        """Somebody has released it; from then on it is sent until it is empty."""
+
+    def release(self) -> None:
+        """Make everything ready, and hold it no more."""
+        super().release()
+        self.released = True
+        self.held = False
+
+    def make_due(self) -> None:
+        """Make everything ready for whoever may send what is held."""
+        super().release()
 
 
 def queue_name(host: str, source: str) -> str:
@@ -82,6 +94,12 @@ class Channels:
             self._begin(queue)
         self._watch(queue)
 
+    def joined(self, queue: HostQueue) -> None:
+        """Note a channel over a connection that the host itself has made; :meth:`ended` ends it."""
+        self._open += 1
+        queue.channels += 1
+        queue.progress = self._clock.time()
+
     def completed(self, queue: HostQueue) -> None:
         """Note that a transfer was completed."""
         queue.progress = self._clock.time()
@@ -108,9 +126,7 @@ class Channels:
             self.fill(queue)
 
     def _begin(self, queue: HostQueue) -> None:
-        self._open += 1
-        queue.channels += 1
-        queue.progress = self._clock.time()
+        self.joined(queue)
         self._work(queue)
 
     def _wants_one(self, queue: HostQueue) -> bool:
