@@ -134,7 +134,62 @@ def test_a_step_that_is_met_passes(engine, tmp_path, kind):
     assert not any(line.bad for line in result.transcript)
 
 
+MET["peers"] = (
+    RELAY
+    + """\
+  - mail: {from: john@mycompany.com, to: a@slow.com}
+  - relayed: {host: relay.com, tls: no}
+  - connected: {host: [relay.com, slow.com], count: 2, open: 1}
+  - connected: {host: all, count: 2}
+  - connected: {host: relay.com, peak: 1, open: 0}
+  - heard: {host: relay.com, contains: ["MAIL FROM:*", QUIT], lacks: [STARTTLS, "Subject:*"]}
+  - heard: {host: slow.com, connection: 1, tls: no, lines: ["*LO *", "MAIL FROM:*"]}
+  - heard: {host: slow.com, tls: yes, lines: []}
+  - peer: {slow.com: {replies: {}}}
+  - relayed: {host: slow.com, to: a@slow.com}
+"""
+)
 UNMET = {
+    "connections": (
+        RELAY + "  - connected: {host: relay.com, count: 2}\n",
+        "relay.com: 1 connections in all, expected 2",
+    ),
+    "connections now": (
+        RELAY + "  - connected: {host: [relay.com, slow.com], open: 1}\n",
+        "relay.com, slow.com: 0 connections open, expected 1",
+    ),
+    "connections at a time": (
+        RELAY + "  - connected: {host: all, peak: 3}\n",
+        "relay.com, slow.com: 1 connections at a time, expected 3",
+    ),
+    "heard": (
+        RELAY + "  - heard: {host: relay.com, contains: STARTTLS}\n",
+        "relay.com never heard",
+    ),
+    "not heard": (
+        RELAY + "  - heard: {host: relay.com, lacks: 'MAIL*'}\n",
+        "relay.com heard “MAIL FROM:<john@mycompany.com>”, expected nothing like",
+    ),
+    "heard in order": (
+        RELAY + "  - heard: {host: relay.com, lines: ['*', STARTTLS]}\n",
+        "relay.com heard “MAIL FROM:<john@mycompany.com>”, expected",
+    ),
+    "heard more": (
+        RELAY + "  - heard: {host: relay.com, lines: ['*']}\n",
+        "relay.com heard “MAIL FROM:<john@mycompany.com>”, expected nothing more",
+    ),
+    "heard less": (
+        RELAY + "  - heard: {host: slow.com, lines: ['*']}\n",
+        "slow.com heard nothing more, expected",
+    ),
+    "relayed in the clear": (
+        RELAY + "  - relayed: {host: relay.com, tls: yes}\n",
+        "it came in the clear",
+    ),
+    "relayed without a login": (
+        RELAY + "  - relayed: {host: relay.com, login: john}\n",
+        "it came without a login",
+    ),
     "code": (
         "  - smtp: |\n      S: 220\n      C: EHLO host\n      S: 500\n",
         "EHLO host got 250 toy, expected 500",
