@@ -1,6 +1,7 @@
 """The composition root: builds the parts of one server, tells each its neighbours, starts them.
 
-Nothing below knows this module, and nothing but this module knows how the parts hang together.
+Nothing below knows this module, and nothing but this module knows how the parts hang together; the
+protocols that use them are put together in :mod:`reference.services`.
 Order of life: base directory → settings and objects → Router → queue → modules → protocols → ports
 open → privileges dropped → queue recovered → ready. The end goes the same way back; what has been
 accepted is on the disk all the time, so a server may also just be killed.
@@ -8,22 +9,14 @@ accepted is on the disk all the time, so a server may also just be killed.
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from OpenSSL.crypto import Error as CryptoError
-from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
-from twisted.internet.ssl import PrivateCertificate
 
-from reference.cli.command import Kernel
-from reference.cli.commands import COMMANDS
-from reference.cli.interpreter import Interpreter
 from reference.control import connect_control
 from reference.kernel.access import Access
 from reference.kernel.clocks import HeldClock, ReactorClock
@@ -35,22 +28,16 @@ from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
 from reference.privileges import PrivilegeError, become
-from reference.protocols.http_user import WebNeighbours, user_site
-from reference.protocols.imap import IMAPOffice, IMAPSession
-from reference.protocols.line import SessionFactory
-from reference.protocols.pop import POPSession, PostOffice
-from reference.protocols.pop_xmit import Submitter
-from reference.protocols.pwd import PWDNeighbours, PWDSession
-from reference.protocols.smtp_receive import SMTPSession
-from reference.protocols.smtp_reception import Reception
-from reference.protocols.smtp_replies import ServerStrings
+from reference.protocols.tls import ServerTLS
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
+from reference.services import ServiceNeighbours, services
 from reference.storage.base import claim, prepare, remove_process_id, write_process_id
 from reference.storage.domains import Domains
 from reference.storage.errors import StorageError
 from reference.storage.log import ServerLog
 from reference.storage.settings import ROUTER_TABLE, Settings
+from reference.transport.all_domain_aliases import AllDomainAliases
 from reference.transport.dnr import DNR
 from reference.transport.list_distribution import ListDistribution
 from reference.transport.lists import ListRouting
@@ -60,6 +47,7 @@ from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
 from reference.transport.smtp_route import SMTPRouting
 from reference.transport.smtp_send import SMTPSender
+from reference.transport.smtp_source import source_address
 
 VERSION = "3.5.2"
 
@@ -105,7 +93,6 @@ class Server:
             settings=settings,
             later=lambda call: self._reactor.callLater(0, call),
         )
-        self._tls = _tls_context(options.certificate)
         self._files = PoolThreads(reactor=self._reactor, size=2, name="files")
         self._readers = PoolThreads(reactor=self._reactor, size=4, name="readers")
         self.domains = Domains(
@@ -115,6 +102,20 @@ class Server:
             network=self.network,
             remark=lambda text: log.write(1, "STORAGE", text),
         )
+        self._tls = ServerTLS(
+            domains=self.domains,
+            settings=settings,
+            clock=clock,
+            log=log,
+            folder=options.base / "Settings",
+            given=options.certificate,
+        )
+        try:
+            self._tls.check()
+        except OSError as error:
+            raise StartError(f"--certificate {options.certificate}: {error.strerror}") from error
+        except ValueError as error:
+            raise StartError(f"--certificate {options.certificate}: {error}") from error
         self._build_transfer()
         self._build_access()
 
@@ -123,11 +124,14 @@ class Server:
         clock, work, log, settings = self.clock, self.work, self.log, self.settings
         domains = self.domains
         lists, smtp = ListRouting(domains=domains), SMTPRouting(settings=settings)
+        aliases = AllDomainAliases(domains=domains, settings=settings)
+        local = LocalRouting(domains=domains, settings=settings)
+        logins = LocalRouting(domains=domains, settings=settings, for_logins=True)
         self.router = router = Router(
             table=self._stored_table(),
             domains=domains,
-            modules=(lists, LocalRouting(domains=domains), smtp),
-            access_modules=(lists, LocalRouting(domains=domains, for_logins=True), smtp),
+            modules=(aliases, lists, local, smtp),
+            access_modules=(aliases, lists, logins, smtp),
             log=log,
         )
         settings.subscribe("Router", self._read_router_options)
@@ -145,151 +149,77 @@ class Server:
             readers=self._readers,
             host=self._main_name,
         )
-        queue.attach(
-            LocalDelivery(
-                domains=domains,
-                clock=clock,
-                work=work,
-                log=log,
-                settings=settings,
-                reports=queue.dequeuer,
-                threads=self._readers,
-            )
+        delivery = LocalDelivery(
+            domains=domains,
+            clock=clock,
+            work=work,
+            log=log,
+            settings=settings,
+            reports=queue.dequeuer,
+            threads=self._readers,
+            submit=queue.submit,
+            is_client=self._is_client,
         )
-        queue.attach(
-            SMTPSender(
-                clock=clock,
-                work=work,
-                log=log,
-                settings=settings,
-                network=self.network,
-                dnr=self.dnr,
-                router=router,
-                reports=queue.dequeuer,
-                helo=self._main_name,
-            )
+        queue.attach(delivery)
+        settings.subscribe("LOCAL", delivery.settings_changed)
+        sender = SMTPSender(
+            clock=clock,
+            work=work,
+            log=log,
+            settings=settings,
+            network=self.network,
+            dnr=self.dnr,
+            router=router,
+            reports=queue.dequeuer,
+            helo=self._main_name,
+            source=lambda message: source_address(message.envelope, domains),
         )
+        queue.attach(sender)
+        settings.subscribe("SMTP", sender.settings_changed)
         queue.attach(ListDistribution(domains=domains, clock=clock, log=log, queue=queue))
 
     def _build_access(self) -> None:
-        """Build protection, logins and the protocols."""
-        clock, work, log, settings = self.clock, self.work, self.log, self.settings
+        """Build protection, logins and the services."""
         self.protection = protection = Protection(
             folder=self._options.base / "Settings",
-            settings=settings,
+            settings=self.settings,
             names=QuietNames(self.dnr),
-            clock=clock,
+            clock=self.clock,
             own_addresses=self.network.addresses,
         )
         access = Access(
-            router=self.router, domains=self.domains, settings=settings, protection=protection
+            router=self.router,
+            domains=self.domains,
+            settings=self.settings,
+            protection=protection,
         )
-        strings = ServerStrings(settings=settings, version=VERSION, name=self._main_name)
-        reception = Reception(
-            settings=settings,
+        neighbours = ServiceNeighbours(
+            reactor=self._reactor,
+            clock=self.clock,
+            work=self.work,
+            log=self.log,
+            settings=self.settings,
+            domains=self.domains,
+            network=self.network,
+            dnr=self.dnr,
             router=self.router,
             queue=self.queue,
             access=access,
             protection=protection,
-            resolver=self.dnr,
-            strings=strings,
-            name=self._name_of,
-            clock=clock,
-            work=work,
-            log=log,
-            records=self._has_records,
             tls=self._tls,
-        )
-        office = PostOffice(
-            access=access,
-            submitter=Submitter(
-                queue=self.queue, router=self.router, clock=clock, host=self._main_name
-            ),
-            settings=settings,
-            strings=strings,
-            name=self._name_of,
-            threads=self._readers,
-            clock=clock,
-            work=work,
-            log=log,
-            tls=self._tls,
-        )
-        mailroom = IMAPOffice(
-            access=access,
-            settings=settings,
-            name=self._name_of,
-            threads=self._readers,
-            clock=clock,
-            work=work,
-            log=log,
-            tls=self._tls,
-        )
-        kernel = Kernel(
-            domains=self.domains,
-            settings=settings,
-            router=self.router,
-            protection=protection,
-            log=log,
-            clock=clock,
-            release=self.queue.release,
+            readers=self._readers,
+            version=VERSION,
             refresh=self._refresh,
             shutdown=lambda: self._reactor.callLater(0, self.end),
         )
-        pwd_neighbours = PWDNeighbours(
-            clock=clock,
-            work=work,
-            log=log,
-            access=access,
-            commands=Interpreter(kernel=kernel, commands=COMMANDS),
-            server_name=self._main_name,
-            number=itertools.count(1).__next__,
+        self._services = services(neighbours)
+        self._listeners = Listeners(
+            network=self.network,
+            settings=self.settings,
+            log=self.log,
+            work=self.work,
+            tls=self._tls.side,
         )
-        self._listeners = Listeners(network=self.network, settings=settings, log=log)
-        numbers = itertools.count(1)
-        web = WebNeighbours(
-            router=self.router,
-            domains=self.domains,
-            access=access,
-            threads=self._readers,
-            clock=clock,
-            work=work,
-            log=log,
-        )
-        self._services: list[tuple[str, Any]] = [
-            ("HTTPU", user_site(web, reactor=self._reactor)),
-            (
-                "SMTP",
-                SessionFactory(
-                    build=lambda: SMTPSession(reception=reception, number=next(numbers)),
-                    channels=reception.channels,
-                    refusal=b"421 too many connections, try later\r\n",
-                ),
-            ),
-            (
-                "POP",
-                SessionFactory(
-                    build=lambda: POPSession(office=office, number=next(numbers)),
-                    channels=lambda: int(settings.get("POP", "Channels")),
-                    refusal=b"-ERR too many connections, try later\r\n",
-                ),
-            ),
-            (
-                "IMAP",
-                SessionFactory(
-                    build=lambda: IMAPSession(office=mailroom, number=next(numbers)),
-                    channels=lambda: int(settings.get("IMAP", "Channels")),
-                    refusal=b"* BYE too many connections, try later\r\n",
-                ),
-            ),
-            (
-                "PWD",
-                SessionFactory(
-                    build=lambda: PWDSession(pwd_neighbours),
-                    channels=lambda: int(settings.get("PWD", "Channels")),
-                    refusal=b"500 too many connections, try later\r\n",
-                ),
-            ),
-        ]
 
     def _stored_table(self) -> RoutingTable:
         try:
@@ -306,12 +236,9 @@ class Server:
     def _main_name(self) -> str:
         return self.domains.main.name
 
-    def _name_of(self, ip: str) -> str:
-        """Return the name of the domain that a server address belongs to."""
-        return (self.domains.by_address(ip) or self.domains.main).name
-
-    def _has_records(self, domain: str) -> bool:
-        return any(record.domain == domain for record in self.router.table.records)
+    async def _is_client(self, ip: str) -> bool:
+        """Tell whether an address is a client's."""
+        return (await self.protection.standing(ip)).client
 
     def _refresh(self) -> None:
         """Read addresses and name servers from the operating system again."""
@@ -374,21 +301,6 @@ def _sentence(error: StorageError | PortTaken | OSError) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
-
-
-def _tls_context(certificate: Path | None) -> object | None:
-    """Return what STARTTLS needs, from a PEM file with key and certificate. Raises StartError."""
-    if certificate is None:
-        return None
-    try:
-        context: object = PrivateCertificate.loadPEM(certificate.read_bytes()).options()
-    except OSError as error:
-        raise StartError(f"--certificate {certificate}: {error.strerror}") from error
-    except (ValueError, CryptoError, SSLError) as error:
-        raise StartError(
-            f"--certificate {certificate}: not a PEM file with a private key and a certificate"
-        ) from error
-    return context
 
 
 def make_server(options: ServerOptions, *, reactor: Any) -> Server:

@@ -29,7 +29,8 @@ class ServerOptions:
     user: str = ""
     """The account to become once the ports are open; empty: stay."""
     certificate: Path | None = None
-    """A PEM file with the private key and the certificate for STARTTLS; None: no TLS."""
+    """A PEM file with the server-wide private key and certificate, which domains use when their
+    setting says so; None: the server makes them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     add("--control", default="", metavar="PATH", help="connect to a harness's control socket")
     add("--hold-clock", action="store_true", help="move the clock by the control socket only")
     add("--user", default="", metavar="NAME", help="drop privileges once the ports are open")
-    add("--certificate", type=Path, metavar="PEM", help="key and certificate for STARTTLS")
+    add("--certificate", type=Path, metavar="PEM", help="the server-wide key and certificate")
     return result
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transport_world import FakeNetwork
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
@@ -25,22 +26,28 @@ from reference.kernel.access import (
     WrongPassword,
 )
 from reference.kernel.address import parse_path
+from reference.kernel.banned import Banned
 from reference.kernel.protection import AddressTable, Protection, Standing
 from reference.kernel.routes import Address, Route, RoutingError, UnknownAccount
 from reference.kernel.work import Work
-from reference.protocols.imap import IMAPSession, IMAPOffice
+from reference.protocols.imap import IMAPOffice, IMAPSession
 from reference.protocols.line import CommandProtocol
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
 from reference.protocols.smtp_receive import SMTPSession
 from reference.protocols.smtp_reception import Reception
 from reference.protocols.smtp_replies import ServerStrings
+from reference.protocols.smtp_sender import SenderChecks
 from reference.queue.envelope import Envelope
 from reference.queue.queue import QueueError
 from reference.storage.domains import Domains
 from reference.storage.settings import Settings
 from reference.transport.dnr import DNSError, NoSuchName
 from reference.transport.names import QuietNames
+from reference.transport.patience import Patience
+from reference.transport.return_path import ReturnPaths
+from reference.transport.reverse_connect import ReverseConnect
+from reference.transport.spf import SPFCheck
 
 START = 1_700_000_000.0
 SERVER_IP = "10.0.0.1"
@@ -54,15 +61,28 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "AdvertiseAUTH"): "everybody",
     ("SMTP", "AdvertiseSecureSASL"): True,
     ("SMTP", "ForceAUTH"): "nobody",
-    ("SMTP", "Advertise8BITMIME"): True,
+    ("SMTP", "VerifyReturnPath"): "nobody",
+    ("SMTP", "ReverseConnect"): "nobody",
+    ("SMTP", "CheckSPF"): "nobody",
+    ("SMTP", "Advertise8BITMIME"): "everybody",
+    ("SMTP", "AdvertiseNTLM"): "nobody",
     ("SMTP", "MessageLimit"): UNLIMITED,
     ("SMTP", "RecipientLimit"): 1000,
     ("SMTP", "ErrorLimit"): 20,
     ("SMTP", "CommandTimeout"): 300.0,
     ("SMTP", "InputChannels"): 100,
+    ("SMTP", "ListenerPorts"): (),
     ("SMTP", "Forward"): "",
     ("Protection", "DetectClientsByName"): False,
     ("Protection", "ClientNames"): (),
+    ("Protection", "UseBlacklistingDNS"): False,
+    ("Protection", "RBLServers"): (),
+    ("Protection", "BlacklistByName"): False,
+    ("Protection", "BlacklistedNames"): (),
+    ("Protection", "UnBlacklistByName"): False,
+    ("Protection", "UnBlacklistedNames"): (),
+    ("Banned", "HeaderLines"): (),
+    ("Banned", "BodyLines"): (),
     ("Protection", "NonClientLogins"): "mobile",
     ("Protection", "ProcessAsClient"): False,
     ("Protection", "ProcessAsClientFor"): 900.0,
@@ -231,11 +251,14 @@ class FakeNames:
     async def mx(self, name: str) -> Any:
         return await self._ask(f"MX {name}")
 
-    async def a(self, name: str) -> Any:
+    async def a(self, name: str, *, quick: bool = False) -> Any:
         return await self._ask(f"A {name}")
 
     async def ptr(self, ip: str) -> Any:
         return await self._ask(f"PTR {ip}")
+
+    async def txt(self, name: str) -> Any:
+        return await self._ask(f"TXT {name}")
 
 
 class FakeAccount:
@@ -294,6 +317,16 @@ class Transport(StringTransport):
 
     def startTLS(self, context: object) -> None:
         self.tls.append(context)
+
+
+class FakeSide(str):
+    """Stands for what secures a connection."""
+
+    def __new__(cls) -> FakeSide:
+        return super().__new__(cls, "side")
+
+    def closed(self) -> None:
+        """The connection has ended."""
 
 
 class Wire:
@@ -394,7 +427,7 @@ class SMTPWorld:
     """An SMTP receiver with stand-ins around it."""
 
     def __init__(
-        self, folder: Path, *, settings: Mapping[str, Any] | None = None, tls: object | None = None
+        self, folder: Path, *, settings: Mapping[str, Any] | None = None, tls: Any = None
     ) -> None:
         self.clock = FakeClock()
         self.work = Work()
@@ -424,14 +457,39 @@ class SMTPWorld:
             strings=ServerStrings(
                 settings=self.settings, version="1.0", name=lambda: "mycompany.com"
             ),
+            senders=self.sender_checks(),
+            scanner=Banned(self.settings).scanner,
             name=lambda ip: "client.com" if ip == "10.0.0.2" else "mycompany.com",
             clock=self.clock,
             work=self.work,
             log=self.log,
-            tls=tls,
+            tls=lambda _: tls,
             **fakes,
         )
         self.sessions = 0
+
+    def sender_checks(self) -> SenderChecks:
+        """Return the checks of senders, over the world's Router, names and remote hosts."""
+        self.network = FakeNetwork()
+        patience = Patience(clock=self.clock, work=self.work)
+        return SenderChecks(
+            paths=ReturnPaths(
+                router=self.router,
+                resolver=self.names,
+                blacklisted=self.protection.blacklisted,
+                client=lambda ip: self.protection.hosts_are_clients([ip]),
+            ),
+            reverse=ReverseConnect(
+                network=self.network,
+                dnr=self.names,
+                patience=patience,
+                settings=self.settings,
+                log=self.log,
+                helo=lambda: "mycompany.com",
+            ),
+            spf=SPFCheck(resolver=self.names, patience=patience),
+            names=QuietNames(self.names),
+        )
 
     def connect(self, ip: str = STRANGER, to: str = SERVER_IP) -> Wire:
         """Connect and say EHLO."""
@@ -456,7 +514,7 @@ class NoThreads:
 class PopWorld(AccessWorld):
     """A POP server with the account john and stand-ins around it."""
 
-    def __init__(self, base: Path, *, tls: object | None = None) -> None:
+    def __init__(self, base: Path, *, tls: Any = None) -> None:
         super().__init__(base)
         self.work = Work()
         self.log = FakeLog()
@@ -477,7 +535,7 @@ class PopWorld(AccessWorld):
             clock=self.clock,
             work=self.work,
             log=self.log,
-            tls=tls,
+            tls=lambda _: tls,
         )
         self.sessions = 0
 
@@ -502,7 +560,7 @@ class PopWorld(AccessWorld):
 class ImapWorld(PopWorld):
     """An IMAP server with the account john."""
 
-    def __init__(self, base: Path, *, tls: object | None = None) -> None:
+    def __init__(self, base: Path, *, tls: Any = None) -> None:
         super().__init__(base, tls=tls)
         self.imap_office = IMAPOffice(
             access=self.access,
@@ -512,7 +570,7 @@ class ImapWorld(PopWorld):
             clock=self.clock,
             work=self.work,
             log=self.log,
-            tls=tls,
+            tls=lambda _: tls,
         )
 
     def dial_imap(self, ip: str = STRANGER) -> Wire:

@@ -89,8 +89,8 @@ def test_protection_settings(world: CLIWorld) -> None:
 def test_banned_lines_and_server_rules_are_kept(world: CLIWorld) -> None:
     assert world.ok("GetBanned") == {}
     assert world.ok("GetServerRules") == []
-    world.ok('SetBanned {Header=("X-Spam: *");}', "SetServerRules ((1,r,(),((Discard))))")
-    assert world.ok("GetBanned") == {"Header": ["X-Spam: *"]}
+    world.ok('SetBanned {HeaderLines=("X-Spam: *");}', "SetServerRules ((1,r,(),((Discard))))")
+    assert world.ok("GetBanned") == {"HeaderLines": ["X-Spam: *"]}
     assert world.ok("GetServerRules") == [["1", "r", [], [["Discard"]]]]
     world.refused("SetServerRules ((high,r,(),()))")
     assert world.ok("GetServerMailRules") == [["1", "r", [], [["Discard"]]]]

@@ -45,6 +45,20 @@ MET = {
       S: 250 /(?P<first>\\w+)/
       --- drop
 """,
+    "connections": """\
+  - smtp port 24: |
+      --- refused
+  - smtp port 24: |
+      # nobody is there
+      --- turned away
+  - smtp: |
+      S: 220
+      C: EHLO host
+      S: 250
+      --- silence
+      C: QUIT
+      S: 221
+""",
     "pop": """\
   - pop: |
       S: +OK
@@ -66,6 +80,10 @@ MET = {
 """,
     "mail refused": """\
   - mail: {to: [john@mycompany.com, x@mycompany.com], refused: {x@mycompany.com: 550}}
+""",
+    "settings": "  - settings: {SMTP: {ErrorLimit: 3}}\n",
+    "mail refused anywhere": """\
+  - mail: {to: x@mycompany.com, refused: {at: {anywhere: 550}}}
 """,
     "route": """\
   - route: {john@mycompany.com: LOCAL john, a@relay.com: not LOCAL, x@mycompany.com: error}
@@ -116,7 +134,62 @@ def test_a_step_that_is_met_passes(engine, tmp_path, kind):
     assert not any(line.bad for line in result.transcript)
 
 
+MET["peers"] = (
+    RELAY
+    + """\
+  - mail: {from: john@mycompany.com, to: a@slow.com}
+  - relayed: {host: relay.com, tls: no}
+  - connected: {host: [relay.com, slow.com], count: 2, open: 1}
+  - connected: {host: all, count: 2}
+  - connected: {host: relay.com, peak: 1, open: 0}
+  - heard: {host: relay.com, contains: ["MAIL FROM:*", QUIT], lacks: [STARTTLS, "Subject:*"]}
+  - heard: {host: slow.com, connection: 1, tls: no, lines: ["*LO *", "MAIL FROM:*"]}
+  - heard: {host: slow.com, tls: yes, lines: []}
+  - peer: {slow.com: {replies: {}}}
+  - relayed: {host: slow.com, to: a@slow.com}
+"""
+)
 UNMET = {
+    "connections": (
+        RELAY + "  - connected: {host: relay.com, count: 2}\n",
+        "relay.com: 1 connections in all, expected 2",
+    ),
+    "connections now": (
+        RELAY + "  - connected: {host: [relay.com, slow.com], open: 1}\n",
+        "relay.com, slow.com: 0 connections open, expected 1",
+    ),
+    "connections at a time": (
+        RELAY + "  - connected: {host: all, peak: 3}\n",
+        "relay.com, slow.com: 1 connections at a time, expected 3",
+    ),
+    "heard": (
+        RELAY + "  - heard: {host: relay.com, contains: STARTTLS}\n",
+        "relay.com never heard",
+    ),
+    "not heard": (
+        RELAY + "  - heard: {host: relay.com, lacks: 'MAIL*'}\n",
+        "relay.com heard “MAIL FROM:<john@mycompany.com>”, expected nothing like",
+    ),
+    "heard in order": (
+        RELAY + "  - heard: {host: relay.com, lines: ['*', STARTTLS]}\n",
+        "relay.com heard “MAIL FROM:<john@mycompany.com>”, expected",
+    ),
+    "heard more": (
+        RELAY + "  - heard: {host: relay.com, lines: ['*']}\n",
+        "relay.com heard “MAIL FROM:<john@mycompany.com>”, expected nothing more",
+    ),
+    "heard less": (
+        RELAY + "  - heard: {host: slow.com, lines: ['*']}\n",
+        "slow.com heard nothing more, expected",
+    ),
+    "relayed in the clear": (
+        RELAY + "  - relayed: {host: relay.com, tls: yes}\n",
+        "it came in the clear",
+    ),
+    "relayed without a login": (
+        RELAY + "  - relayed: {host: relay.com, login: john}\n",
+        "it came without a login",
+    ),
     "code": (
         "  - smtp: |\n      S: 220\n      C: EHLO host\n      S: 500\n",
         "EHLO host got 250 toy, expected 500",
@@ -202,6 +275,10 @@ UNMET = {
         RELAY + "  - dns asked: MX relay.com\n",
         "DNS question MX relay.com: never asked (asked was: A relay.com)",
     ),
+    "dns most": (
+        RELAY + RELAY + "  - dns asked: {question: '* relay.com', most: 1}\n",
+        "asked 2 times, expected 1 times at most",
+    ),
     "dns count": (
         RELAY + "  - dns asked: {question: A relay.com, count: 2}\n",
         "DNS question A relay.com: asked 1 times, expected 2",
@@ -212,6 +289,20 @@ UNMET = {
         "  - file: {path: Accounts/postmaster.macnt/x, contains: a}\n",
         "no file matches Accounts/postmaster.macnt/x (there is account.settings)",
     ),
+    "settings taken": (
+        "  - settings refused: {SMTP: {ErrorLimit: 3}}\n",
+        "the settings were accepted, expected to be refused",
+    ),
+    "refused nowhere": (
+        "  - mail: {to: john@mycompany.com, refused: {at: {anywhere: 5*}}}\n",
+        "the message was accepted, expected 5*",
+    ),
+    "refused otherwise": (
+        "  - mail: {to: x@mycompany.com, refused: {at: {anywhere: 4*}}}\n",
+        "the message got 550",
+    ),
+    "refused": ("  - smtp: |\n      --- refused\n", "the connection was taken, expected a refusal"),
+    "silence": ("  - smtp: |\n      --- silence\n", "expected silence"),
     "file": (
         "  - file: {path: 'Accounts/*/account.settings', dictionary: '{Password=other;}'}\n",
         "is {Password=first;}, expected {Password=other;}",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reception_world import CLIENT, STRANGER, FakeAccess, ImapWorld
+from reception_world import CLIENT, STRANGER, FakeAccess, FakeSide, ImapWorld
 
 from reference.kernel.protection import AddressTable
 from reference.protocols.imap_grammar import (
@@ -125,12 +125,12 @@ def test_a_login_makes_a_temporary_client(world: ImapWorld) -> None:
 
 
 def test_starttls(tmp_path: Path) -> None:
-    world = ImapWorld(tmp_path, tls="context")
+    world = ImapWorld(tmp_path, tls=FakeSide())
     wire = world.dial_imap()
     assert "STARTTLS" in wire.say("a CAPABILITY")
     wire.send(b"b STARTTLS\r\nc LOGIN injected x\r\n")
     assert wire.heard() == b"b OK begin TLS negotiation\r\n"
-    assert wire.transport.tls == ["context"]
+    assert wire.transport.tls == ["side"]
     assert "STARTTLS" not in wire.say("a CAPABILITY")
     assert wire.say("d STARTTLS").startswith("d BAD")
 

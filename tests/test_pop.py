@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reception_world import CLIENT, STRANGER, FakeAccess, PopWorld, Wire
+from reception_world import CLIENT, STRANGER, FakeAccess, FakeSide, PopWorld, Wire
 from twisted.internet.defer import Deferred
 
 from reference.kernel.protection import AddressTable
@@ -358,12 +358,12 @@ def test_xmit_dropped_in_the_middle(world: PopWorld) -> None:
 
 
 def test_capabilities(tmp_path: Path) -> None:
-    world = PopWorld(tmp_path, tls="context")
+    world = PopWorld(tmp_path, tls=FakeSide())
     wire = world.dial()
     assert "\r\nSTLS\r\n" in wire.say("CAPA")
     wire.send(b"STLS\r\nUSER injected\r\n")
     assert wire.heard() == b"+OK begin TLS negotiation\r\n"
-    assert wire.transport.tls == ["context"]
+    assert wire.transport.tls == ["side"]
     assert wire.say("PASS x").startswith("-ERR")
     assert "STLS" not in wire.say("CAPA")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reception_world import CLIENT, STRANGER, SMTPWorld, Wire, codes
+from reception_world import CLIENT, STRANGER, FakeSide, SMTPWorld, Wire, codes
 from twisted.internet.defer import Deferred
 
 from reference.kernel.protection import AddressTable
@@ -167,7 +167,7 @@ def test_ehlo_lists_what_is_offered(world: SMTPWorld) -> None:
         "AUTH CRAM-MD5 LOGIN PLAIN",
     ]
     world.settings.set(
-        "SMTP", MessageLimit=4096, Advertise8BITMIME=False, AdvertiseSecureSASL=False
+        "SMTP", MessageLimit=4096, Advertise8BITMIME="nobody", AdvertiseSecureSASL=False
     )
     lines = wire.say("EHLO x").splitlines()
     assert [line[4:] for line in lines[4:]] == ["SIZE 4096", "AUTH LOGIN PLAIN"]
@@ -714,13 +714,13 @@ def test_force_auth(world: SMTPWorld) -> None:
 
 
 def test_starttls_forgets_what_was_said_in_the_clear(tmp_path: Path) -> None:
-    world = SMTPWorld(tmp_path, tls="context")
+    world = SMTPWorld(tmp_path, tls=FakeSide())
     wire = world.connect()
     assert "STARTTLS" in wire.say("EHLO x")
     wire.say(f"AUTH PLAIN {b64(chr(0) + 'john' + chr(0) + 'secret')}")
     wire.send(b"STARTTLS\r\nMAIL FROM:<injected@example>\r\nRCPT TO:<john@mycompany.com>\r\n")
     assert codes(wire.heard().decode()) == [220]
-    assert wire.transport.tls == ["context"]
+    assert wire.transport.tls == ["side"]
     assert codes(wire.say("RCPT TO:<john@mycompany.com>")) == [503]
     assert "STARTTLS" not in wire.say("EHLO x")
     assert codes(wire.say("STARTTLS")) == [503]
@@ -777,9 +777,9 @@ def test_a_fault_of_the_server_is_answered(world: SMTPWorld) -> None:
     def fault(address: str, purpose: str = "mail") -> Route:
         raise ZeroDivisionError
 
-    world.router.route = fault  # type: ignore[method-assign,assignment]
     wire = world.connect()
     wire.say("MAIL FROM:<a@b>")
+    world.router.route = fault  # type: ignore[method-assign,assignment]
     assert codes(wire.say("RCPT TO:<john@mycompany.com>", "NOOP")) == [421]
     assert wire.closed
     assert len(world.log.faults) == 1

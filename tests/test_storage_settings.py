@@ -21,9 +21,9 @@ from reference.storage.kinds import (
     Choice,
     Duration,
     Kind,
+    Lines,
     LogLevel,
     Number,
-    Ports,
     Services,
     Size,
     Strings,
@@ -32,6 +32,7 @@ from reference.storage.kinds import (
 )
 from reference.storage.registry import SETTINGS
 from reference.storage.settings import ROUTER_TABLE, Settings
+from reference.storage.sockets import ListenerSocket
 from reference.storage.table import OpenTable, Setting, Table
 
 WORDS = st.text(st.characters(codec="ascii", exclude_characters=",\r\n"), min_size=1).map(str.strip)
@@ -44,7 +45,6 @@ TYPED = st.one_of(
     st.tuples(st.just(Duration()), st.integers(0, 10**8).map(float)),
     st.tuples(st.just(LogLevel()), st.integers(0, 5)),
     st.tuples(st.just(Strings()), st.lists(WORDS.filter(bool)).map(tuple)),
-    st.tuples(st.just(Ports()), st.lists(st.integers(1, 65535), unique=True).map(tuple)),
     st.tuples(
         st.just(Addresses()), st.lists(st.ip_addresses(v=4).map(str), unique=True).map(tuple)
     ),
@@ -75,7 +75,8 @@ def test_what_is_printed_is_read_as_the_same_value(case: tuple[Kind, Any]) -> No
         (Strings(), "a, b", ("a", "b")),
         (Strings(), "a\r\nb", ("a", "b")),
         (Strings(), "", ()),
-        (Ports(), "25", (25,)),
+        (Lines(), ["a, b ", " ", "c\n d"], ("a, b ", "c\n d")),
+        (Lines(), "a, b", ("a, b",)),
         (Addresses(), "[10.0.0.5],10.0.0.6", ("10.0.0.5", "10.0.0.6")),
         (Services(), "All", frozenset(SERVICES)),
         (Services(), "None", frozenset()),
@@ -100,7 +101,8 @@ def test_forms_that_are_read(kind: Kind, value: Value, typed: Any) -> None:
         (LogLevel(), "6"),
         (Choice("a", "b"), "c"),
         (Strings(), ["a", ["b"]]),
-        (Ports(), "65536"),
+        (Lines(), ["a", ["b"]]),
+        (Lines(), {"a": "b"}),
         (Addresses(), "10.0.0.256"),
         (Services(), ["Beer"]),
     ],
@@ -179,7 +181,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_defaults_of_a_fresh_server(settings: Settings) -> None:
     assert settings.get("SMTP", "RelayToNonClients") == "clients"
     assert settings.get("SMTP", "RetryInterval") == 1800.0
-    assert settings.get("SMTP", "ListenerPorts") == (25,)
+    assert settings.get("SMTP", "ListenerPorts") == (ListenerSocket(25),)
     assert settings.get("Protection", "DetectClientsByName") is False
     assert settings.module("SMTP") == {}
     assert settings.effective("smtp")["GiveUpAfter"] == "5d"

@@ -240,6 +240,30 @@ def test_a_server_that_cannot_answer_is_passed_over(code: int) -> None:
     assert got == [["11.0.0.1"]]
 
 
+@pytest.mark.parametrize(("quick", "times"), [(True, [0, 5]), (False, [0, 5, 15, 30, 50, 75])])
+def test_quick_questions_give_up_soon(quick: bool, times: list[int]) -> None:
+    world = DNSWorld(RetryLimit=5, InitialTimeout=5.0)
+    got = world.ask(world.dnr.a("78.56.34.10.rbl.test", quick=quick))
+    asked = []
+    for second in range(200):
+        asked += [second] * (len(world.asked) - len(asked))
+        if got:
+            break
+        world.clock.advance(1)
+    assert asked == times
+    assert isinstance(got[0], DNSFailure)
+    assert second == (10 if quick else 105)
+
+
+def test_quick_questions_count_broken_servers(world: DNSWorld) -> None:
+    world.dns_servers = [("10.0.0.53", 53), ("10.0.0.54", 53), ("10.0.0.55", 53)]
+    got = world.ask(world.dnr.a("78.56.34.10.rbl.test", quick=True))
+    world.asked[0].answer(code=dns.ESERVER)
+    world.clock.advance(5)
+    assert len(world.asked) == 2
+    assert isinstance(got[0], DNSFailure)
+
+
 def test_when_no_server_can_answer(world: DNSWorld) -> None:
     got = world.ask(world.dnr.a("company.com"))
     world.asked[0].answer(code=dns.ESERVER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from queue_world import (
     envelope,
 )
 from transport_world import make_domains, message_file
+from twisted.internet.defer import Deferred, succeed
 
 from reference.kernel.routes import Address, Route
 from reference.kernel.work import Work
@@ -28,7 +30,8 @@ from reference.queue.message import QueuedMessage
 from reference.storage.domains import Account
 from reference.storage.errors import FileError
 from reference.transport.list_distribution import ListDistribution
-from reference.transport.local_delivery import LocalDelivery, added_fields
+from reference.transport.local_delivery import LocalDelivery
+from reference.transport.local_store import added_fields
 
 SETTINGS = {
     ("LOCAL", "EnvelopeRecipientsField"): "X-Real-To",
@@ -36,6 +39,9 @@ SETTINGS = {
     ("LOCAL", "KeepIfFull"): 86400.0,
     ("LOCAL", "KeepIfDisabled"): 7200.0,
     ("LOCAL", "WarnAfter"): float("inf"),
+    ("LOCAL", "Processes"): 3,
+    ("LOCAL", "FlowLimit"): 0,
+    ("LOCAL", "FlowPeriod"): 300.0,
 }
 
 
@@ -57,7 +63,16 @@ class LocalWorld:
         self.info = client.create_account("info")
         values = {**SETTINGS, **{("LOCAL", key): value for key, value in more.items()}}
         self.settings = FakeSettings(more=values)
+        self.sent: list[tuple[Envelope, bytes]] = []
+        self.clients = {"192.0.2.1"}
         self.module = self.make()
+
+    def submit(self, wanted: Envelope, content: Callable[[], Iterable[bytes]]) -> Deferred[str]:
+        self.sent.append((wanted, b"".join(content())))
+        return succeed("9000")
+
+    async def is_client(self, ip: str) -> bool:
+        return ip in self.clients
 
     def make(self) -> LocalDelivery:
         return LocalDelivery(
@@ -68,6 +83,8 @@ class LocalWorld:
             settings=self.settings,
             reports=self.reports,
             threads=self.threads,
+            submit=self.submit,
+            is_client=self.is_client,
         )
 
     def message(self, wanted: Envelope, content: bytes = MESSAGE) -> QueuedMessage:

@@ -25,6 +25,14 @@ from reference.transport.lists import ListRouting
 from reference.transport.local import LocalRouting
 from reference.transport.smtp_route import SMTPRouting, forward_queue, percent_to_at, via
 
+LOCAL_SETTINGS = FakeSettings(
+    more={
+        ("LOCAL", "DirectMailbox"): True,
+        ("LOCAL", "AccountDetail"): "Disabled",
+        ("LOCAL", "AllDomainAliases"): {},
+    }
+)
+
 
 def smtp(forward: str = "") -> SMTPRouting:
     return SMTPRouting(settings=FakeSettings(more={("SMTP", "Forward"): forward}))
@@ -162,7 +170,9 @@ def domains(tmp_path: Path) -> Domains:
 
 def local(domains: Domains, address: str, *, final: bool = True) -> Accept | Rewrite | None:
     name, _, domain = address.partition("@")
-    return LocalRouting(domains=domains).route(Address(name, domain), final=final)
+    return LocalRouting(domains=domains, settings=LOCAL_SETTINGS).route(
+        Address(name, domain), final=final
+    )
 
 
 @pytest.mark.parametrize(
@@ -280,7 +290,7 @@ def test_a_forwarder_is_resolved_by_the_router(domains: Domains) -> None:
     router = Router(
         table=RoutingTable.parse(""),
         domains=domains,
-        modules=[LocalRouting(domains=domains), smtp()],
+        modules=[LocalRouting(domains=domains, settings=LOCAL_SETTINGS), smtp()],
     )
     route = router.route("f1@client1.com")
     assert (route.module, route.host, route.marker) == ("LOCAL", "info@client1.com", True)

@@ -294,6 +294,85 @@ def test_words_before_the_close_are_found() -> None:
     play(scene, b"220 hello\r\n", {"NOOP": b"250 ok\r\n", "QUIT": CLOSE}, 25)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "greeting", "complaint"),
+    [
+        (Dialect.SMTP, b"421 later\r\n", ""),
+        (Dialect.SMTP, b"", ""),
+        (Dialect.POP, b"-ERR later\r\n", ""),
+        (Dialect.IMAP, b"* BYE later\r\n", ""),
+        (Dialect.SMTP, b"554 never\r\n", "said 554 never before it closed"),
+        (Dialect.SMTP, b"220 welcome\r\n", "said 220 welcome before it closed"),
+        (Dialect.POP, b"+OK welcome\r\n", "said .OK welcome before it closed"),
+        (Dialect.SMTP, b"421 later\r\n421 again\r\n", "more than an error"),
+    ],
+)
+def test_a_client_is_turned_away(dialect: Dialect, greeting: bytes, complaint: str) -> None:
+    async def scene(plan: LoopbackPlan, transcript: Transcript, server: LineServer) -> None:
+        client = LineClient(plan, transcript, dialect=dialect, channel="line")
+        await client.connect(STRANGER, SERVER, 25)
+        await client.send(b"QUIT\r\n")
+        if not complaint:
+            await client.expect_turned_away()
+            return
+        with pytest.raises(BadReply, match=complaint):
+            await client.expect_turned_away()
+
+    play(scene, greeting, {"QUIT": CLOSE}, 25)
+
+
+def test_an_alert_of_tls_is_no_word() -> None:
+    async def scene(plan: LoopbackPlan, transcript: Transcript, server: LineServer) -> None:
+        client = LineClient(plan, transcript, dialect=Dialect.SMTP, channel="smtp")
+        await client.connect(STRANGER, SERVER, 25)
+        await client.send(b"QUIT\r\n")
+        await client.expect_close()
+
+    play(scene, b"\x15\x03\x01\x00\x02\x02\x46", {"QUIT": CLOSE}, 25)
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "challenges", "responses"),
+    [
+        ("PLAIN", [""], ["\0john\0secret"]),
+        ("LOGIN", ["Username:", "Password:"], ["john", "secret"]),
+        ("CRAM-MD5", ["<1@a>"], [f"john {hmac.new(b'secret', b'<1@a>', 'md5').hexdigest()}"]),
+    ],
+)
+def test_a_client_logs_in(method: str, challenges: list[str], responses: list[str]) -> None:
+    async def scene(plan: LoopbackPlan, transcript: Transcript, server: LineServer) -> None:
+        client = LineClient(plan, transcript, dialect=Dialect.SMTP, channel="smtp")
+        await client.connect(STRANGER, SERVER, 25)
+        await client.read_reply()
+        assert (await client.authenticate(method, "john", "secret")).code == "235"
+        assert server.heard == [f"AUTH {method}", *map(_encoded, responses)]
+        assert not any(_encoded(responses[-1]) in line.text for line in transcript.lines)
+
+    said = [f"334 {_encoded(challenge)}\r\n".encode() for challenge in challenges]
+    turns = [*said, b"235 welcome\r\n"]
+    play(
+        scene,
+        b"220 hello\r\n",
+        dict(zip(["AUTH", *map(_encoded, responses)], turns, strict=True)),
+        25,
+    )
+
+
+def test_a_challenge_that_is_none_is_said() -> None:
+    async def scene(plan: LoopbackPlan, transcript: Transcript, server: LineServer) -> None:
+        client = LineClient(plan, transcript, dialect=Dialect.SMTP, channel="smtp")
+        await client.connect(STRANGER, SERVER, 25)
+        await client.read_reply()
+        with pytest.raises(BadReply, match="is no challenge of CRAM-MD5"):
+            await client.authenticate("CRAM-MD5", "john", "secret")
+
+    play(scene, b"220 hello\r\n", {"AUTH": b"334 not base64!\r\n"}, 25)
+
+
 def test_nobody_listening_and_strange_hosts_are_refused() -> None:
     async def run() -> None:
         with loopback() as plan:
@@ -320,6 +399,7 @@ def test_tls_begins_in_the_middle_and_forgets_what_came_in_the_clear() -> None:
                     await client.send(line)
                 await client.read_reply()
             await client.start_tls()
+            assert client.certificate_names()
             await client.send(b"EHLO x\r\n")
             assert "STARTTLS" not in (await client.read_reply()).texts
             await client.send(b"QUIT\r\n")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hmac
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -346,6 +348,125 @@ def test_passwords_that_a_peer_hears_are_masked() -> None:
         assert "c2VjcmV0" not in shown
 
     play(scene, extensions=("AUTH LOGIN",))
+
+
+def test_a_certificate_of_a_chosen_name() -> None:
+    async def scene(built: World, sender: Sender) -> None:
+        await sender.reply()
+        await sender.say("EHLO x")
+        await sender.say("STARTTLS")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=certificates.authority_pem().decode())
+        await sender.writer.start_tls(context, server_hostname="company.dom")
+        shown = sender.writer.get_extra_info("peercert")
+        assert (("commonName", "company.dom"),) in shown["subject"]
+
+    play(scene, certificate="good", certificate_name="company.dom")
+
+
+def test_tls_begins_with_the_connection_at_port_465() -> None:
+    peer = PeerSpec(name="relay.com", address=ADDRESS, ports=(25, 465), certificate="good")
+
+    async def run() -> None:
+        async with world(Given(peers=(peer,))) as built, connection(built, 465) as sender:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=certificates.authority_pem().decode())
+            await sender.writer.start_tls(context, server_hostname="relay.com")
+            assert (await sender.reply()).startswith("220")
+            assert "STARTTLS" not in await sender.say("EHLO x")
+            await sender.send(b"secret\r\n")
+            (message,) = built.peers["relay.com"].messages
+            assert (message.tls, message.port) == (True, 465)
+            assert all(line.tls for line in built.peers["relay.com"].heard)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("said", ["500 what", "drop"])
+def test_what_comes_in_place_of_a_handshake(said: str) -> None:
+    async def scene(built: World, sender: Sender) -> None:
+        await sender.reply()
+        await sender.say("EHLO x")
+        assert (await sender.say("STARTTLS")).startswith("220")
+        sender.writer.write(b"\x16\x03\x01 a hello\r\n of bytes\r\n")
+        if said != "drop":
+            assert await sender.reply() == said
+        with contextlib.suppress(ConnectionError):
+            assert await sender.reply() == ""
+        assert [line.text for line in built.peers["relay.com"].heard] == ["EHLO x", "STARTTLS"]
+
+    play(scene, {"tls": (said,)}, certificate="good")
+
+
+def test_starttls_can_be_refused() -> None:
+    async def scene(built: World, sender: Sender) -> None:
+        await sender.reply()
+        await sender.say("EHLO x")
+        assert await sender.say("STARTTLS") == "454 later"
+        assert (await sender.say("NOOP")).startswith("250")
+
+    play(scene, {"starttls": ("454 later",)}, certificate="good")
+
+
+@pytest.mark.parametrize(
+    ("lines", "last"),
+    [
+        (["AUTH PLAIN AG1lAHNlY3JldA=="], "235"),
+        (["AUTH PLAIN", "AG1lAHNlY3JldA=="], "235"),
+        (["AUTH PLAIN AG1lAHdyb25n"], "535"),
+        (["AUTH LOGIN", "bWU=", "c2VjcmV0"], "235"),
+        (["AUTH LOGIN bWU=", "c2VjcmV0"], "235"),
+        (["AUTH LOGIN", "bWU=", "d3Jvbmc="], "535"),
+        (["AUTH LOGIN", "*", "*"], "535"),
+        (["AUTH NTLM"], "535"),
+    ],
+)
+def test_logins(lines: list[str], last: str) -> None:
+    async def scene(built: World, sender: Sender) -> None:
+        await sender.reply()
+        assert "AUTH CRAM-MD5 LOGIN PLAIN" in await sender.say("EHLO x")
+        assert (await sender.say("MAIL FROM:<a@b.c>")).startswith("530")
+        reply = ""
+        for line in lines:
+            if reply.startswith("5"):
+                break
+            reply = await sender.say(line)
+        assert reply.startswith(last)
+        replies = await sender.send(b"x\r\n")
+        assert replies[0].startswith("250" if last == "235" else "530")
+        assert [m.login for m in built.peers["relay.com"].messages] == ["me"] * (last == "235")
+
+    play(scene, logins={"me": "secret"})
+
+
+def test_a_login_by_digest() -> None:
+    async def scene(built: World, sender: Sender) -> None:
+        await sender.reply()
+        await sender.say("EHLO x")
+        challenge = (await sender.say("AUTH CRAM-MD5")).removeprefix("334 ")
+        digest = hmac.new(b"secret", base64.b64decode(challenge), "md5").hexdigest()
+        response = base64.b64encode(f"me {digest}".encode()).decode()
+        assert (await sender.say(response)).startswith("235")
+        challenge = await sender.say("AUTH CRAM-MD5")
+        wrong = base64.b64encode(b"you " + digest.encode()).decode()
+        assert (await sender.say(wrong)).startswith("535")
+
+    play(scene, logins={"me": "secret"})
+
+
+def test_those_that_hang_look_again_when_the_behaviour_changes() -> None:
+    async def scene(built: World, sender: Sender) -> None:
+        await sender.reply()
+        await sender.say("EHLO x")
+        sender.writer.write(b"MAIL FROM:<a@b.c>\r\n")
+        peer = built.peers["relay.com"]
+        while not peer.held(f"smtp:{built.plan.address(ADDRESS)}:25"):
+            await asyncio.sleep(0)
+        built.set_peer(PeerSpec(name="relay.com", address=ADDRESS, replies={"mail": ("450 no",)}))
+        assert await sender.reply() == "450 no"
+        assert not peer.held(f"smtp:{built.plan.address(ADDRESS)}:25")
+
+    play(scene, {"mail": ("hang",)})
 
 
 @settings(max_examples=50)

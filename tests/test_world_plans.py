@@ -12,7 +12,7 @@ from world_kit import SERVER, STRANGER, loopback
 from conformance.world.choose import choose_plan
 from conformance.world.loopback import LoopbackPlan
 from conformance.world.plan import PlanError
-from conformance.world.projection import projected_text
+from conformance.world.projection import addresses_in, projected_text
 
 octets = st.integers(0, 255)
 addresses = st.tuples(st.integers(1, 223), octets, octets, octets).map(
@@ -33,6 +33,7 @@ addresses = st.tuples(st.integers(1, 223), octets, octets, octets).map(
         ("*.34.10.in-addr.arpa PTR h.com", "*.34.127.in-addr.arpa PTR h.com"),
         ("78.56.34.10.bl.example A 127.0.0.2", "78.56.34.127.bl.example A 127.0.0.2"),
         ("0.0.0.0/0", "0.0.0.0/0"),
+        (r"10.1.1.1 ; us\e10.2.2.2-10.2.2.9\e", r"127.1.1.1 ; us\e127.2.2.2-127.2.2.9\e"),
         ("1.3.6.1.4.1.5678", "1.3.6.1.4.1.5678"),
         ("version 3.5.2 of 300.1.1.1", "version 3.5.2 of 300.1.1.1"),
         ("port 25 at mx1.2.3.4", "port 25 at mx1.2.3.4"),
@@ -40,6 +41,11 @@ addresses = st.tuples(st.integers(1, 223), octets, octets, octets).map(
 )
 def test_text_is_projected_wherever_it_names_an_address(text: str, projected: str) -> None:
     assert projected_text(text) == projected
+
+
+def test_addresses_are_found_both_ways_round() -> None:
+    text = "78.56.34.10.bl.test A 127.0.0.2; 4.3.2.1.in-addr.arpa; a@11.22.33.44.26._via; 1.2.3.4.5"
+    assert list(addresses_in(text)) == ["10.34.56.78", "127.0.0.2", "1.2.3.4", "11.22.33.44"]
 
 
 @given(st.text(alphabet="0123456789.-[]@: abinrdp;/_v", max_size=60))

@@ -13,18 +13,25 @@ from typing import Any
 
 from reception_world import ImapWorld, SMTPWorld
 from twisted.internet import reactor as installed
-from twisted.internet import ssl
 from twisted.internet.protocol import Protocol
 from twisted.internet.stdio import StandardIO
 
+from reference.kernel.clocks import ReactorClock
 from reference.protocols.imap import IMAPSession
 from reference.protocols.line import SessionFactory
 from reference.protocols.pop import POPSession
 from reference.protocols.smtp_receive import SMTPSession
+from reference.protocols.tls import Material, SecureSide
 
 reactor: Any = installed
 folder = Path(sys.argv[1])
-tls = ssl.PrivateCertificate.loadPEM(Path(sys.argv[2]).read_bytes()).options()
+pem = Path(sys.argv[2]).read_text()
+tls = SecureSide(
+    Material(pem, pem),
+    clock=ReactorClock(reactor),
+    life=lambda: 600.0,
+    note=lambda *_: None,
+)
 smtp = SMTPWorld(folder / "smtp", tls=tls)
 boxes = ImapWorld(folder / "boxes", tls=tls)
 boxes.store(b"Subject: large\r\n\r\n" + (b"y" * 70 + b"\r\n") * 20_000)

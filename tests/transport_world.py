@@ -19,6 +19,7 @@ from reference.queue.head import dump, parse
 from reference.queue.message import QueuedMessage
 from reference.storage.domains import Domains
 from reference.storage.settings import Settings
+from reference.storage.sockets import ListenerSocket
 from reference.transport.dnr import DNSError, NoData, NoSuchName
 from reference.transport.smtp_send import SMTPSender
 
@@ -30,7 +31,13 @@ SMTP_SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "GiveUpAfter"): 432000.0,
     ("SMTP", "WarnAfter"): float("inf"),
     ("SMTP", "OutputChannels"): 100,
-    ("SMTP", "ListenerPorts"): (25,),
+    ("SMTP", "ListenerPorts"): (ListenerSocket(25),),
+    ("SMTP", "ChannelsPerHost"): 1,
+    ("SMTP", "AddChannelAfter"): 60.0,
+    ("SMTP", "SecureDomains"): (),
+    ("SMTP", "SecureWherePossible"): False,
+    ("SMTP", "ForwardAUTHName"): "",
+    ("SMTP", "ForwardAUTHPassword"): "",
 }
 
 
@@ -99,6 +106,8 @@ class Remote:
         self.replies: dict[str, deque[str]] = {}
         for key, value in replies.items():
             self.script(key, *([value] if isinstance(value, str) else value))
+        self.certificate: Any = None
+        self.secure_first = False
         self.lines: list[str] = []
         self.messages: list[bytes] = []
         self.connections: list[Connection] = []
@@ -127,11 +136,13 @@ class Connection:
         self.data: bytes | None = None
         self.open = True
         self.producer: Any = None
+        self.secured = False
 
     def start(self) -> None:
         self.remote.connections.append(self)
         self.protocol.makeConnection(self)
-        self.answer("connect", "220 ready")
+        if not self.remote.secure_first:
+            self.answer("connect", "220 ready")
 
     def answer(self, key: str, usual: str) -> None:
         reply = self.remote.next(key, usual)
@@ -179,6 +190,21 @@ class Connection:
             self.answer(verb, "221 bye" if verb == "quit" else "250 ok")
         return True
 
+    def startTLS(self, creator: Any) -> None:
+        """Do as if; the remote's ``tls`` says what comes of it."""
+        reply = self.remote.next("tls", "ok")
+        if reply == "drop":
+            self.gone()
+        elif reply != "hang":
+            self.secured = True
+            self.remote.lines.append("(TLS)")
+            self.protocol.handshakeCompleted()
+            if self.remote.secure_first:
+                self.answer("connect", "220 ready")
+
+    def getPeerCertificate(self) -> Any:
+        return self.remote.certificate
+
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         self.producer = producer
 
@@ -204,9 +230,13 @@ class FakeNetwork:
         self.addresses: tuple[str, ...] = ("10.0.0.1",)
         self.remotes: dict[str, Any] = {}
         self.tried: list[str] = []
+        self.sources: list[str | None] = []
 
-    def connect(self, factory: Any, host: str, port: int, *, timeout: float) -> Deferred[Any]:
+    def connect(
+        self, factory: Any, host: str, port: int, *, source: str | None, timeout: float
+    ) -> Deferred[Any]:
         self.tried.append(f"{host}:{port}")
+        self.sources.append(source)
         remote = self.remotes.get(f"{host}:{port}")
         if remote is None:
             return fail(errors.ConnectionRefusedError())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conformance.run.certificates import request_complaint
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.steps import CliCommand, CliStep, RouteCheck, RouteExpectation, RouteStep
@@ -83,7 +84,10 @@ def _complaint(command: CliCommand, code: int, text: str) -> str:
         return f"got {code} {text}, expected success"
     if command.gives is not None and (different := _difference(command.gives, text)):
         return different
-    if command.shape and (different := _misshapen(command.shape, text)):
+    if command.shape == "request":
+        if different := _not_requested(command, text):
+            return different
+    elif command.shape and (different := _misshapen(command.shape, text)):
         return different
     for pattern in command.contains:
         if not pattern.found_in(text):
@@ -104,6 +108,14 @@ def _misshapen(shape: str, text: str) -> str:
         if kind_of_data(found) == shape
         else f"gives {dump(found)}, expected data of the kind {shape}"
     )
+
+
+def _not_requested(command: CliCommand, text: str) -> str:
+    try:
+        found = parse(text)
+    except DictionaryError as error:
+        return f"the answer is not data: {text!r}: {error}"
+    return request_complaint(str(found), command.subject)
 
 
 def _difference(expected_text: str, text: str) -> str:

@@ -1,10 +1,18 @@
-"""Steps that move the world on: ``wait``, ``rest``, the server's process, ``zone``, ``peer``."""
+"""Steps that move the world on: ``settings``, ``wait``, ``rest``, the process, zone and peers."""
 
 from __future__ import annotations
 
-from conformance.run.scene import Scene
+from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
-from conformance.scenario.steps import PeerStep, ProcessAction, ProcessStep, WaitStep, ZoneStep
+from conformance.scenario.steps import (
+    PeerStep,
+    ProcessAction,
+    ProcessStep,
+    SettingsStep,
+    WaitStep,
+    ZoneStep,
+)
+from conformance.targets.base import SettingsRefused
 
 
 async def wait(scene: Scene, step: Step) -> None:
@@ -14,6 +22,19 @@ async def wait(scene: Scene, step: Step) -> None:
     await scene.session.advance(value.seconds, scene.world.held)
     await scene.world.settle()
     scene.transcript.remark(f"{value.seconds:g} seconds have passed")
+
+
+async def settings(scene: Scene, step: Step) -> None:
+    """Change settings of modules. Raises Mismatch, TargetError, NotApplicable."""
+    value: SettingsStep = step.value
+    try:
+        await scene.session.change_settings(value.modules)
+    except SettingsRefused as refusal:
+        if not value.refused:
+            raise Mismatch(str(refusal)) from None
+        return
+    if value.refused:
+        raise Mismatch("the settings were accepted, expected to be refused")
 
 
 async def rest(scene: Scene, step: Step) -> None:

@@ -1,8 +1,8 @@
 """Steps ``delivered``, ``not delivered``, ``bounced``: what came into the server's mailboxes.
 
-The look goes over POP3, from the server computer's own address and with the account's password of
-``given``: such a login is always let in and leaves no temporary client address behind. It is made
-after the server has come to rest.
+The look goes over POP3 (over IMAP into other mailboxes than INBOX), from the server computer's own
+address and with the account's password of ``given``: such a login is always let in and leaves no
+temporary client address behind. It is made after the server has come to rest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from conformance.run.mail import Mail, report_unmet, unmet
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.steps import BouncedStep, DeliveredStep, NotDeliveredStep
-from conformance.targets.base import NotApplicable
+from conformance.world.clients.imap import fetch_mailbox
 from conformance.world.clients.line import ClientError
 from conformance.world.clients.pop import fetch_all
 
@@ -37,8 +37,37 @@ async def look(scene: Scene, login: str, password: str = "") -> list[Mail]:
         )
     except ClientError as error:
         raise Mismatch(f"the INBOX of {login} cannot be read: {error}", lost=True) from None
+    return _shown(scene, contents, f"INBOX of {login}")
+
+
+async def look_into(scene: Scene, mailbox: str, login: str, password: str) -> list[Mail]:
+    """Return the messages of any mailbox; one that does not exist has none. Raises Mismatch."""
+    await scene.rest()
+    try:
+        contents = await fetch_mailbox(
+            scene.plan,
+            scene.transcript,
+            source=scene.server,
+            host=scene.server,
+            port=scene.session.port("imap"),
+            user=login,
+            password=password,
+            mailbox=mailbox,
+            seconds=scene.patience,
+        )
+    except ClientError as error:
+        raise Mismatch(
+            f"the mailbox {mailbox} of {login} cannot be read: {error}", lost=True
+        ) from None
+    if contents is None:
+        scene.transcript.remark(f"{login} has no mailbox {mailbox}", channel=LOOK)
+        return []
+    return _shown(scene, contents, f"mailbox {mailbox} of {login}")
+
+
+def _shown(scene: Scene, contents: list[bytes], place: str) -> list[Mail]:
     mails = [Mail.parse(content) for content in contents]
-    scene.transcript.remark(f"INBOX of {login}: {_number(len(mails))}", channel=LOOK)
+    scene.transcript.remark(f"{place}: {_number(len(mails))}", channel=LOOK)
     for mail in mails:
         scene.transcript.remark(mail.describe(), channel=LOOK)
     return mails
@@ -47,9 +76,12 @@ async def look(scene: Scene, login: str, password: str = "") -> list[Mail]:
 async def judge_delivered(scene: Scene, step: Step) -> None:
     """Count the messages that meet the conditions. Raises Mismatch."""
     value: DeliveredStep = step.value
-    if value.mailbox.upper() != "INBOX":
-        raise NotApplicable(f"mailbox {value.mailbox}: only INBOX can be looked into over POP3")
-    mails = await look(scene, value.login or value.to, value.password or scene.password(value.to))
+    login, password = value.login or value.to, value.password or scene.password(value.to)
+    inbox = value.mailbox.upper() == "INBOX"
+    if inbox:
+        mails = await look(scene, login, password)
+    else:
+        mails = await look_into(scene, value.mailbox, login, password)
 
     def misses(mail: Mail) -> str:
         missing = unmet(mail, value.header, value.no_header, value.body)
@@ -57,7 +89,8 @@ async def judge_delivered(scene: Scene, step: Step) -> None:
             return missing
         return _wrong_return_path(mail, value)
 
-    _count(scene, mails, misses, value.count, f"in the INBOX of {value.to}")
+    place = "INBOX" if inbox else f"mailbox {value.mailbox}"
+    _count(scene, mails, misses, value.count, f"in the {place} of {value.to}")
 
 
 def _wrong_return_path(mail: Mail, value: DeliveredStep) -> str:

@@ -6,10 +6,14 @@ from dataclasses import replace
 
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.dialogue import (
+    Authenticate,
     Drop,
     Event,
     Expect,
     ExpectClose,
+    ExpectRefused,
+    ExpectSilence,
+    ExpectTurnedAway,
     Line,
     Remark,
     Send,
@@ -17,14 +21,23 @@ from conformance.scenario.dialogue import (
     StartTLS,
 )
 from conformance.scenario.model import Position, Step
+from conformance.scenario.patterns import Pattern, substitute
 from conformance.scenario.steps import DialogueStep
-from conformance.world.clients.line import ClientError, Dialect, LineClient, Reply
+from conformance.world.clients.line import (
+    ClientError,
+    ConnectRefused,
+    Dialect,
+    LineClient,
+    Reply,
+)
 
 
 async def judge_dialogue(scene: Scene, step: Step) -> None:
     """Play a dialogue. Raises Mismatch at the first reply that is not the expected one."""
     value: DialogueStep = step.value
-    client = await _client(scene, step, value)
+    client = await _client(scene, value)
+    if client is None:
+        return
     talk = _Talk(scene, client, step.position, value.protocol)
     try:
         for event in value.events:
@@ -34,7 +47,8 @@ async def judge_dialogue(scene: Scene, step: Step) -> None:
             client.close()
 
 
-async def _client(scene: Scene, step: Step, value: DialogueStep) -> LineClient:
+async def _client(scene: Scene, value: DialogueStep) -> LineClient | None:
+    """Return the dialogue's client, connected; None if it was refused as the dialogue says."""
     key = f"{value.protocol} {value.connection}"
     if not value.opens:
         return scene.connections[key]
@@ -52,6 +66,12 @@ async def _client(scene: Scene, step: Step, value: DialogueStep) -> LineClient:
     try:
         await client.connect(value.source, value.to or scene.server, port)
     except ClientError as error:
+        first = next((event for event in value.events if not isinstance(event, Remark)), None)
+        if isinstance(error, ConnectRefused) and isinstance(
+            first, ExpectRefused | ExpectTurnedAway
+        ):
+            scene.transcript.remark(str(error), channel=channel)
+            return None
         scene.transcript.remark(str(error), channel=channel, bad=True)
         raise Mismatch(str(error), lost=True) from None
     return client
@@ -67,6 +87,8 @@ class _Talk:
         self._protocol = protocol
         self._said = "the connection"
         self._reply: Reply | None = None
+        self._ahead: Reply | None = None
+        """A reply that was read already."""
 
     async def play(self, event: Event) -> None:
         """Do or judge one event. Raises Mismatch."""
@@ -87,19 +109,55 @@ class _Talk:
                 self._said = f"the message {event.name}"
                 await self._client.send_data(self._scene.message(event.name))
             case Expect():
-                self._reply = await self._client.read_reply()
+                self._reply, self._ahead = self._ahead or await self._client.read_reply(), None
                 self._judge(event, self._reply)
             case Line():
                 self._judge_line(event)
             case StartTLS():
-                await self._client.start_tls()
-            case ExpectClose():
-                self._said = f"after {self._said}"
-                await self._client.expect_close()
+                await self._start_tls(event.line, event.name)
+            case Authenticate():
+                await self._authenticate(event)
+            case ExpectSilence():
+                await self._judge_silence(event.line)
+            case ExpectRefused() | ExpectTurnedAway() | ExpectClose():
+                await self._judge_end(event)
             case Drop():
                 self._client.drop()
             case Remark():
                 self._scene.transcript.remark(event.text, channel=self._client.channel)
+
+    async def _judge_end(self, event: ExpectRefused | ExpectTurnedAway | ExpectClose) -> None:
+        if isinstance(event, ExpectRefused):
+            raise self._mismatch(event.line, "the connection was taken, expected a refusal")
+        if isinstance(event, ExpectTurnedAway):
+            await self._client.expect_turned_away()
+            return
+        self._said = f"after {self._said}"
+        await self._client.expect_close()
+
+    async def _start_tls(self, line: int, name: Pattern | None) -> None:
+        await self._client.start_tls()
+        names = self._client.certificate_names() if name is not None else ()
+        if name is not None and not any(map(name.matches, names)):
+            shown = " and ".join(names) or "nobody"
+            raise self._mismatch(
+                line, f"the certificate is for {shown}, expected one for {name.describe()}"
+            )
+
+    async def _authenticate(self, event: Authenticate) -> None:
+        self._said = f"AUTH {event.method} as {event.name}"
+        name, password = (
+            substitute(text, self._scene.variables) for text in (event.name, event.password)
+        )
+        self._ahead = await self._client.authenticate(event.method, name, password)
+
+    async def _judge_silence(self, line: int) -> None:
+        await self._scene.rest()
+        heard = self._client.unread()
+        if heard:
+            raise self._mismatch(
+                line, f"{self._said}: the server said {heard[:60]!r}, expected silence"
+            )
 
     def _say(self, event: Send) -> None:
         self._said = event.text.strip() or "an empty line"

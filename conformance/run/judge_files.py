@@ -49,6 +49,10 @@ async def judge_file(scene: Scene, step: Step) -> None:
     if value.count is None and not found:
         raise Mismatch(f"no file matches {value.path}{_neighbours(scene.session.base, value.path)}")
     for path in found:
+        links = path.stat().st_nlink
+        if value.links is not None and links != value.links:
+            name = path.relative_to(scene.session.base)
+            raise Mismatch(f"{name} has {links} hard link(s), expected {value.links}")
         text = path.read_text(encoding="utf-8", errors="backslashreplace").replace("\r\n", "\n")
         complaint = _file_unmet(text, value)
         if complaint:

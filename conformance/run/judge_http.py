@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import re
+import ssl
+from functools import partial
+from urllib.parse import urljoin
+
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.dialogue import code_matches
 from conformance.scenario.model import Step
@@ -9,28 +15,47 @@ from conformance.scenario.steps import HttpStep
 from conformance.world.clients.http import HttpReply, get
 from conformance.world.clients.replies import ClientError
 
+_LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']*)["'][^>]*>(.*?)</a>""", re.I | re.S)
+_TAG = re.compile(r"<[^>]*>")
+
 
 async def judge_http(scene: Scene, step: Step) -> None:
     """Ask for the page. Raises Mismatch."""
     value: HttpStep = step.value
     channel = f"http from {value.source}"
+    login = None
+    if value.account:
+        login = value.account, value.password or scene.password(value.account)
+    asked = partial(
+        get,
+        scene.plan,
+        scene.transcript,
+        source=value.source,
+        server=value.server or scene.server,
+        port=scene.session.port("http"),
+        channel=channel,
+        login=login,
+        seconds=scene.patience,
+    )
     try:
-        reply = await get(
-            scene.plan,
-            scene.transcript,
-            url=value.url,
-            source=value.source,
-            server=scene.server,
-            port=scene.session.port("http"),
-            channel=channel,
-            seconds=scene.patience,
-        )
+        reply = await asked(url=value.url)
+        if value.follow:
+            reply = await asked(url=_linked(value, reply))
     except ClientError as error:
         raise Mismatch(str(error), lost=True) from None
     complaint = _complaint(value, reply)
     if complaint:
         scene.transcript.mark_bad(channel)
         raise Mismatch(f"GET {value.url} {complaint}")
+
+
+def _linked(value: HttpStep, reply: HttpReply) -> str:
+    """Return the URL of the page's link. Raises Mismatch."""
+    body = reply.body.decode("utf-8", "replace")
+    for target, text in _LINK.findall(body):
+        if value.follow.lower() in _TAG.sub("", text).lower():
+            return urljoin(value.url, html.unescape(target))
+    raise Mismatch(f"GET {value.url} answered a page without a link “{value.follow}”")
 
 
 def _complaint(value: HttpStep, reply: HttpReply) -> str:
@@ -46,4 +71,9 @@ def _complaint(value: HttpStep, reply: HttpReply) -> str:
     for pattern in value.body:
         if not pattern.found_in(body):
             return f"answered a body without {pattern.describe()}"
+    for pattern in value.lacks:
+        if pattern.found_in(body):
+            return f"answered a body with {pattern.describe()}"
+    if value.certificate and reply.body != ssl.PEM_cert_to_DER_cert(value.certificate):
+        return "answered something else than the certificate"
     return ""

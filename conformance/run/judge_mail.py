@@ -71,6 +71,9 @@ def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]
         yield from _phase("EHLO and HELO", submission.helo, None)
     if value.account:
         yield from _phase(f"AUTH as {value.account}", submission.auth, refusals.get("auth"))
+    if "anywhere" in refusals:
+        yield from _somewhere(submission, refusals["anywhere"])
+        return
     yield from _phase(f"MAIL FROM:<{value.sender}>", submission.mail, refusals.get("mail"))
     for address, reply in submission.recipients:
         yield from _phase(f"RCPT TO:<{address}>", reply, by_recipient.get(address))
@@ -79,6 +82,18 @@ def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]
     elif "data" in refusals:
         yield from _phase("DATA", submission.data, refusals["data"])
     yield from _phase("the message", submission.message, refusals.get("message"))
+
+
+def _somewhere(submission: Submission, refusal: Refusal) -> Iterator[_Complaint]:
+    """Yield a complaint unless the message was refused, at whatever command."""
+    recipients = [reply for _, reply in submission.recipients]
+    replies = [submission.mail, *recipients, submission.data, submission.message]
+    refused = [reply for reply in replies if reply is not None and reply.code[0] in "45"]
+    if submission.taken:
+        yield _Complaint(f"the message was accepted, expected {refusal.reply.code}")
+    elif not any(refusal.reply.matches(reply.code, reply.text) for reply in refused):
+        found = ", ".join(map(str, refused)) or "no refusal"
+        yield _Complaint(f"the message got {found}, expected {refusal.reply.code}")
 
 
 def _phase(what: str, reply: Reply | None, refusal: Refusal | None) -> Iterator[_Complaint]:
@@ -108,4 +123,20 @@ def content(value: MailStep) -> bytes:
     lines = [f"{name}: {text}" for name, text in fields.items() if name.lower() not in given]
     lines += [f"{name}: {text}" for name, text in value.header.items()]
     body = value.body or "A message of a scenario.\n"
-    return ("\n".join(lines) + "\n\n" + body).encode()
+    return _padded(("\n".join(lines) + "\n\n" + body).encode(), value.size)
+
+
+_PADDING = b"x" * 76 + b"\n"
+
+
+def _padded(message: bytes, size: int) -> bytes:
+    """Return a message with lines added until it has ``size`` octets on the wire (CR LF)."""
+    if not message.endswith(b"\n"):
+        message += b"\n"
+    missing = size - len(message) - message.count(b"\n")
+    if missing <= 0:
+        return message
+    lines, rest = divmod(missing, len(_PADDING) + 1)
+    if rest == 1:
+        message = message[:-1] + b"x\n"
+    return message + _PADDING * lines + (b"x" * (rest - 2) + b"\n" if rest > 1 else b"")

@@ -51,6 +51,10 @@ def _relay_unmet(message: Received, value: RelayedStep) -> str:
         return f"it came to port {message.port}"
     if value.source and message.source != value.source:
         return f"it came from {message.source}"
+    if value.tls is not None and message.tls != value.tls:
+        return f"it came {'over TLS' if message.tls else 'in the clear'}"
+    if value.login and message.login != value.login:
+        return f"it came {f'from {message.login}' if message.login else 'without a login'}"
     return unmet(Mail.parse(message.content), value.header, value.no_header, value.body)
 
 
@@ -89,6 +93,8 @@ async def judge_dns_asked(scene: Scene, step: Step) -> None:
             complaint = f"asked {count} times, expected never" if count else ""
         elif question.count is None:
             complaint = "" if count else "never asked"
+            if question.most is not None and count > question.most:
+                complaint = f"asked {count} times, expected {question.most} times at most"
         else:
             wrong = count != question.count
             complaint = f"asked {count} times, expected {question.count}" if wrong else ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from ssl import SSLSession
 
 from conformance.scenario.model import Position, Scenario
 from conformance.targets.base import Session, TargetError
 from conformance.targets.configure import DEFAULT_PASSWORD
 from conformance.world.clients.line import LineClient
+from conformance.world.clients.secure import SecureClient
 from conformance.world.plan import Plan
 from conformance.world.transcript import Transcript
 from conformance.world.world import World
@@ -44,6 +46,10 @@ class Scene:
     """What named groups have bound."""
     connections: dict[str, LineClient] = field(default_factory=dict)
     """Named connections: protocol and name → client."""
+    tls_sessions: dict[str, SSLSession] = field(default_factory=dict)
+    """Sessions of ``tls`` steps, to be offered again."""
+    secured: list[SecureClient] = field(default_factory=list)
+    """Connections of ``tls`` steps that stay open."""
 
     async def rest(self) -> None:
         """Return when the server is at rest (or ended) and the world has heard all it said."""
@@ -79,3 +85,5 @@ class Scene:
         """Close the connections that are left."""
         for client in self.connections.values():
             client.close()
+        for secured in self.secured:
+            secured.close()

@@ -14,17 +14,14 @@ from ipaddress import IPv4Address
 from conformance.scenario.complaints import Complaints, Placed
 from conformance.scenario.model import Given, Step
 from conformance.scenario.project import strings_of
-from conformance.world.projection import projected_address
+from conformance.world.projection import addresses_in, projected_address
 
 #: Where the world's DNS answers, in every scenario.
 DNS_ADDRESS = "192.0.2.53"
 
-_QUAD = re.compile(
-    r"(?<![\w.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\w]|\.\d)(?P<reverse>\.in-addr\.arpa)?",
-    re.IGNORECASE,
-)
 _RANGE = re.compile(
-    r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})[ \t]*-[ \t]*(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
+    r"(?:(?<![\w.])|(?<=\\e))(\d{1,3}(?:\.\d{1,3}){3})[ \t]*"
+    r"-[ \t]*(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
 )
 
 
@@ -82,9 +79,8 @@ def _quad(text: str) -> IPv4Address | None:
 
 
 def _addresses_in(text: str) -> Iterator[IPv4Address]:
-    for found in _QUAD.finditer(text):
-        octets = found.group(1, 2, 3, 4)
-        address = _quad(".".join(reversed(octets) if found["reverse"] else octets))
+    for found in addresses_in(text):
+        address = _quad(found)
         if address is not None:
             yield address
 

@@ -37,7 +37,7 @@ CAPABILITIES: Mapping[str, str] = {
     "tls": "TLS, with certificates",
     "lists": "mailing lists",
     "forwarders": "forwarders",
-    "blacklist": "the list of Blacklisted IP Addresses",
+    "blacklist": "the lists of Blacklisted and UnBlacklistable IP Addresses",
     "client-names": "Detect Clients by DNS Name",
     "router": "a Routing Table, and the Route command",
     "mobile": "temporary client addresses (read, then send)",
@@ -48,6 +48,7 @@ CAPABILITIES: Mapping[str, str] = {
     "rpop": "polling of remote POP accounts",
     "pipe": "the PIPE module",
     "http": "Personal Web Sites on the port of users",
+    "certificates": "commands that make keys, signing requests and certificates of domains",
     "ldap": "LDAP",
     "acap": "ACAP",
     "ftp": "FTP",
@@ -57,9 +58,12 @@ CAPABILITIES: Mapping[str, str] = {
 _PROTOCOLS = {"smtp": "smtp", "pop": "pop", "imap": "imap", "pwd": "cli"}
 _KINDS = {
     "cli": "cli",
+    "settings": "cli",
+    "settings refused": "cli",
     "log": "log",
     "not log": "log",
     "http": "http",
+    "tls": "tls",
     "wait": "clock",
     "stop": "restart",
     "start": "restart",
@@ -83,7 +87,7 @@ def implied(given: Given, steps: Collection[Step]) -> frozenset[str]:
 def _of_given(given: Given) -> Iterator[str]:
     if given.router is not None:
         yield "router"
-    if given.blacklisted is not None:
+    if given.blacklisted is not None or given.white_holes is not None:
         yield "blacklist"
     if given.client_names is not None:
         yield "client-names"

@@ -76,14 +76,51 @@ class SendFile:
 
 @dataclass(frozen=True, slots=True)
 class StartTLS:
-    """``--- tls``: the client starts the TLS handshake now."""
+    """``--- tls [NAME]``: the client starts the TLS handshake now."""
 
     line: int
+    name: Pattern | None = None
+    """A name that the server's certificate must carry; None: any certificate will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """``--- auth METHOD NAME PASSWORD``: the client logs in; what ends the exchange is expected."""
+
+    line: int
+    method: str
+    name: str
+    password: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectClose:
     """``--- close``: the server closes the connection, without sending anything more."""
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectRefused:
+    """``--- refused``: nobody listens, the operating system refuses the connection."""
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectTurnedAway:
+    """``--- turned away``: the connection gets no session now, in whatever way that is said.
+
+    It is refused, or closed without a word, or closed after an error: one that in SMTP asks the
+    client to come back later (4xx).
+    """
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectSilence:
+    """``--- silence``: the server comes to rest and has said nothing more."""
 
     line: int
 
@@ -103,7 +140,20 @@ class Remark:
     text: str
 
 
-Event: TypeAlias = Send | Expect | Line | SendFile | StartTLS | ExpectClose | Drop | Remark
+Event: TypeAlias = (
+    Send
+    | Expect
+    | Line
+    | SendFile
+    | StartTLS
+    | Authenticate
+    | ExpectClose
+    | ExpectRefused
+    | ExpectTurnedAway
+    | ExpectSilence
+    | Drop
+    | Remark
+)
 
 
 class DialogueError(ValueError):
@@ -141,11 +191,19 @@ def unescape(text: str) -> bytes:
     return bytes(out + text[at:].encode())
 
 
-_ACTS: Mapping[str, type[StartTLS | ExpectClose | Drop]] = {
+_ACTS: Mapping[
+    str, type[StartTLS | ExpectClose | ExpectRefused | ExpectTurnedAway | ExpectSilence | Drop]
+] = {
     "tls": StartTLS,
     "close": ExpectClose,
+    "refused": ExpectRefused,
+    "turned away": ExpectTurnedAway,
+    "silence": ExpectSilence,
     "drop": Drop,
 }
+_WORDS: Mapping[type, str] = {act: word for word, act in _ACTS.items()}
+#: Methods that the client of a dialogue can log in with.
+AUTH_METHODS = ("PLAIN", "LOGIN", "CRAM-MD5", "NTLM")
 _CLIENT_WORD = re.compile(
     r"(ehlo|helo|mail|rcpt|data|rset|noop|quit|vrfy|help|auth|starttls|etrn|user|pass|apop|stat"
     r"|list|uidl|top|retr|dele|capa|stls|login|logout)\b",
@@ -187,10 +245,24 @@ def _special(stripped: str, line: int) -> Event:
             raise DialogueError("<<< names one fixture; write <<< plain.eml")
         return SendFile(line, words[0])
     word = " ".join(words).lower()
-    if word not in _ACTS:
-        hint = suggest(word, _ACTS, otherwise="")
-        raise DialogueError(f"“{stripped}” is unknown{hint}; write --- tls, --- close or --- drop")
-    return _ACTS[word](line)
+    if word in _ACTS:
+        return _ACTS[word](line)
+    if words and words[0].lower() == "auth":
+        return _authenticate(words[1:], line)
+    if len(words) == 2 and words[0].lower() == "tls":
+        return StartTLS(line, _pattern(words[1], stripped))
+    hint = suggest(word, _ACTS, otherwise="")
+    known = ", ".join(f"--- {act}" for act in _ACTS)
+    raise DialogueError(f"“{stripped}” is unknown{hint}; write {known} or --- auth")
+
+
+def _authenticate(words: list[str], line: int) -> Authenticate:
+    if len(words) != 3 or words[0].upper() not in AUTH_METHODS:
+        raise DialogueError(
+            "--- auth says how, who and with which password: --- auth CRAM-MD5 john secret "
+            f"(methods: {', '.join(AUTH_METHODS)})"
+        )
+    return Authenticate(line, words[0].upper(), words[1], words[2])
 
 
 def _expect(rest: str, line: int, protocol: str, within: str) -> Expect:
@@ -245,10 +317,8 @@ def format_event(event: Event) -> str:
             return f"<<< {event.name}"
         case Remark():
             return f"# {event.text}"
-        case StartTLS():
-            return "--- tls"
-        case ExpectClose():
-            return "--- close"
-        case Drop():
-            return "--- drop"
-    raise TypeError(f"{event!r} is no event of a dialogue")
+        case StartTLS(name=name):
+            return f"--- tls {name.text}" if name else "--- tls"
+        case Authenticate():
+            return f"--- auth {event.method} {event.name} {event.password}"
+    return f"--- {_WORDS[type(event)]}"

@@ -14,10 +14,14 @@ from typing import NamedTuple
 
 from conformance.scenario.complaints import suggest
 from conformance.scenario.dialogue import (
+    Authenticate,
     Drop,
     Event,
     Expect,
     ExpectClose,
+    ExpectRefused,
+    ExpectSilence,
+    ExpectTurnedAway,
     Line,
     Remark,
     Send,
@@ -66,6 +70,8 @@ class Conversation:
         self._bound = bound
         """Variables bound so far in the scenario; shared by all its conversations."""
         self._begun = False
+        self._silent = True
+        """True while nobody has said anything."""
         self._owed = 1
         self._awaiting = ["greeting"]
         """The commands whose replies are to come, oldest first."""
@@ -101,9 +107,18 @@ class Conversation:
                 return
             yield from self._step(event)
             self._begun = True
+            self._silent = self._silent and isinstance(event, ExpectSilence)
 
     def _step(self, event: Event) -> Mistakes:
         match event:
+            case Authenticate():
+                yield from self._authenticate(event)
+            case ExpectRefused() | ExpectTurnedAway():
+                if self._begun:
+                    yield Mistake(
+                        event.line, "whether a connection is taken shows first; begin with it"
+                    )
+                self.ended = event.line
             case Expect():
                 yield from self._expect(event)
             case Line():
@@ -167,8 +182,14 @@ class Conversation:
         self._awaiting.append(".")
         self._owed += 1
 
+    def _authenticate(self, event: Authenticate) -> Mistakes:
+        if self.protocol not in ("smtp", "pop"):
+            yield Mistake(event.line, "--- auth is for smtp and pop alone; write the exchange out")
+        yield from self._send(Send(event.line, f"AUTH {event.method}"))
+        yield from self._unbound(event.line, f"{event.name} {event.password}")
+
     def _tls(self, event: StartTLS) -> Mistakes:
-        if not self._begun:
+        if self._silent:
             return
         if self._answered not in _TLS_COMMANDS and self._exact:
             command = "STLS" if self.protocol == "pop" else "STARTTLS"

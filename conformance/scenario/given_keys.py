@@ -15,6 +15,7 @@ from conformance.scenario.shapes import (
     FLAG,
     JSON,
     LINE,
+    PLACEHOLDER,
     TEXT,
     Choice,
     Free,
@@ -30,10 +31,16 @@ from conformance.scenario.shapes import (
 )
 from conformance.scenario.zone_text import zone_mistakes
 
-MODULES = ("SMTP", "Router", "Protection", "DNR", "LOCAL", "POP", "IMAP", "LIST", "Server")
+MODULES = (
+    *("SMTP", "Router", "Protection", "Banned", "DNR"),
+    *("LOCAL", "POP", "IMAP", "HTTPA", "HTTPU", "LIST", "PWD", "TLS", "Server"),
+)
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")
-VERBS = ("connect", "helo", "ehlo", "mail", "rcpt", "data", "message", "rset", "quit")
+VERBS = (
+    *("connect", "helo", "ehlo", "starttls", "tls", "auth"),
+    *("mail", "rcpt", "data", "message", "rset", "quit"),
+)
 
 _PEER_REPLY = re.compile(r"ok|hang|drop|[2-5][0-9][0-9]([ -].*)?", re.IGNORECASE | re.DOTALL)
 
@@ -96,12 +103,13 @@ class Replies(Shape[Mapping[str, tuple[str, ...]]]):
 
     def schema(self) -> JSON:
         one = _REPLY_LIST.schema()
-        return {
+        replies: JSON = {
             "type": "object",
             "properties": dict.fromkeys(VERBS, one),
             "patternProperties": {"@": one},
             "additionalProperties": False,
         }
+        return {"anyOf": [replies, PLACEHOLDER]}
 
 
 _REPLY_LIST: Shape[tuple[str, ...]] = Several(
@@ -157,7 +165,9 @@ DOMAIN: Record[dict[str, Any]] = Record("a domain", DOMAIN_KEYS, lambda values, 
 PEER_CHANGE_KEYS = (
     Key("replies", Replies(), "verb or recipient → reply, or replies in turn (the last repeats)"),
     Key("extensions", ListOf(LINE, "extensions"), "what EHLO announces"),
-    Key("certificate", Choice("a certificate", CERTIFICATES), "STARTTLS with this certificate"),
+    Key("certificate", Choice("a certificate", CERTIFICATES), "TLS with this certificate"),
+    Key("certificate name", LINE, "whom the certificate is issued to; default: the peer's name"),
+    Key("logins", MapOf(LINE, "logins"), "name → password: mail is taken after AUTH only"),
 )
 PORT = Number(1, 65535)
 PEER_KEYS = (
@@ -254,9 +264,14 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
         replies=values.get("replies", {}),
         extensions=values.get("extensions", plain.extensions),
         certificate=values.get("certificate", ""),
+        certificate_name=values.get("certificate name", ""),
+        logins=values.get("logins", {}),
         dns=values.get("dns", True),
     )
 
+
+#: Module → label or keyword → value.
+MODULE_SETTINGS: Shape[Mapping[str, Mapping[str, Any]]] = MapOf(_SETTINGS, "module", MODULES)
 
 GIVEN_KEYS = (
     Key("main domain", LINE, "default: the first of “domains”, else mycompany.com"),
@@ -270,9 +285,10 @@ GIVEN_KEYS = (
     Key("clients", Lines("client addresses"), "lines of the Client IP Addresses list"),
     Key("client names", Lines("name patterns"), "Detect Clients by DNS Name: the patterns"),
     Key("blacklisted", Lines("addresses"), "lines of the Blacklisted IP Addresses list"),
+    Key("white holes", Lines("addresses"), "lines of the UnBlacklistable IP Addresses list"),
     Key(
         "settings",
-        MapOf(_SETTINGS, "module", MODULES),
+        MODULE_SETTINGS,
         "module → label or keyword → value, as {SMTP: {Relay to Clients: no}}",
     ),
     Key("zone", ZoneText(), "DNS records, one a line: name [ttl] TYPE data"),
@@ -302,6 +318,7 @@ def _given(values: dict[str, Any], node: Node, complaints: Complaints) -> Given:
         clients=values.get("clients"),
         client_names=values.get("client names"),
         blacklisted=values.get("blacklisted"),
+        white_holes=values.get("white holes"),
         settings=values.get("settings", {}),
         zone=values.get("zone", ""),
         dns_faults=values.get("dns faults", {}),

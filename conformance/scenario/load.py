@@ -15,8 +15,9 @@ from conformance.scenario.addresses import check_addresses
 from conformance.scenario.capabilities import implied
 from conformance.scenario.catalogue import scan_ids
 from conformance.scenario.complaints import Complaint, Complaints, Place, ScenarioError
+from conformance.scenario.embed import Embedding
 from conformance.scenario.file_keys import FileHead, check_keys, read_head
-from conformance.scenario.fixtures import fixtures_folder, message_names
+from conformance.scenario.fixtures import certificate_texts, fixtures_folder, message_names
 from conformance.scenario.given_keys import GIVEN
 from conformance.scenario.model import DomainSpec, Given, Level, Position, Scenario
 from conformance.scenario.nodes import Document, Fields, Node, RowValues, Text, parse
@@ -69,7 +70,9 @@ class ScenarioTree:
         self.root = root
         self._ids = scan_ids(root / CATALOGUE)
         """Empty: the tree has no catalogue, and any id will do."""
-        self._messages = message_names(fixtures or fixtures_folder(root))
+        folder = fixtures or fixtures_folder(root)
+        self._messages = message_names(folder)
+        self._embedding = Embedding(certificate_texts(folder))
 
     def files(self, below: Path | None = None) -> Iterator[Path]:
         """Yield the scenario files, sorted; the catalogue and hidden names are left out."""
@@ -100,7 +103,13 @@ class ScenarioTree:
         document = self._document(path, complaints)
         if document is not None and isinstance(document.root, Fields):
             reading = _Reading(
-                self._id(path), document, document.root, complaints, self._ids, self._messages
+                self._id(path),
+                document,
+                document.root,
+                complaints,
+                self._ids,
+                self._messages,
+                self._embedding,
             )
             scenarios = reading.scenarios()
             rows = reading.row_count
@@ -147,6 +156,7 @@ class _Reading:
     complaints: Complaints
     known_ids: Collection[str]
     messages: Collection[str]
+    embedding: Embedding
     row_count: int = 1
 
     def scenarios(self) -> list[Scenario]:
@@ -192,6 +202,9 @@ class _Reading:
             if used is not None:
                 used |= values.used
             self.complaints.row = row.name if given_node is not root.get("given") else ""
+        given_node, steps_node = (
+            node and self.embedding.fill(node, self.complaints) for node in (given_node, steps_node)
+        )
         place = root.get("given") or root
         given = GIVEN.read(given_node, self.complaints) if given_node else _empty_given()
         self.complaints.row = row.name if row else ""

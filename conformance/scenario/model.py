@@ -90,7 +90,11 @@ class PeerSpec:
     such as ``450 try later``, or ``ok``, ``hang`` (never answer), ``drop`` (close at once)."""
     extensions: tuple[str, ...] = ("8BITMIME", "SIZE", "PIPELINING")
     certificate: str = ""
-    """Empty: no STARTTLS. ``good``, ``expired``, ``wrong-name``, ``self-signed``."""
+    """Empty: no TLS. ``good``, ``expired``, ``wrong-name``, ``self-signed``."""
+    certificate_name: str = ""
+    """Whom the certificate is issued to; empty: the peer's name."""
+    logins: Mapping[str, str] = field(default_factory=dict)
+    """Names and passwords for AUTH; with any, mail is taken after AUTH only."""
     dns: bool = True
     """Make an A record from ``name`` to ``address`` unless the zone already knows the name."""
 
@@ -114,6 +118,8 @@ class Given:
     """Detect Clients by DNS Name: the name patterns (None: the option stays off)."""
     blacklisted: tuple[str, ...] | None = None
     """Lines of the Blacklisted IP Addresses list."""
+    white_holes: tuple[str, ...] | None = None
+    """Lines of the UnBlacklistable (White Hole) IP Addresses list."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Module → label or keyword → value, as ``{SMTP: {Relay to Clients: no}}``."""
     zone: str = ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from conformance.scenario.dialogue_reader import PROTOCOLS
 from conformance.scenario.file_keys import COVERS, HEAD_KEYS, NOTE
-from conformance.scenario.shapes import JSON, record_schema
+from conformance.scenario.shapes import JSON, PLACEHOLDER, TEXT_SCHEMA, record_schema
 from conformance.scenario.step_keys import BARE_WORDS, PEER_CHANGES, STEP_KINDS, StepKind
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,7 +28,7 @@ def schema() -> JSON:
         "description": "docs/scenarios.md describes the format",
         "type": "object",
         "properties": {
-            **head["properties"],
+            **_with_placeholders(head["properties"]),
             "rows": _rows(),
             "steps": {
                 "description": "what happens, and what must come of it",
@@ -39,8 +39,23 @@ def schema() -> JSON:
         },
         "required": [*head["required"], "steps"],
         "additionalProperties": False,
-        "$defs": {"step": _step()},
+        "$defs": {"step": _with_placeholders(_step())},
     }
+
+
+def _with_placeholders(part: Any) -> Any:
+    """Return a part of the schema with ``{key}`` let in wherever the keys are given ones."""
+    if isinstance(part, list):
+        return [_with_placeholders(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: _with_placeholders(item) for key, item in part.items()}
+    if made.get("additionalProperties") is False:
+        made["patternProperties"] = {
+            **made.get("patternProperties", {}),
+            PLACEHOLDER["pattern"]: {},
+        }
+    return made
 
 
 def _rows() -> JSON:
@@ -51,7 +66,7 @@ def _rows() -> JSON:
         "items": {
             "type": "object",
             "properties": {
-                "name": {"description": "unlike that of any other row", "type": "string"},
+                "name": {"description": "unlike that of any other row", **TEXT_SCHEMA},
                 "covers": {"description": COVERS.about, **COVERS.shape.schema()},
                 "note": {"description": NOTE.about, **NOTE.shape.schema()},
             },

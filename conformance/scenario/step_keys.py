@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.scenario.complaints import Complaints
-from conformance.scenario.given_keys import PEER_CHANGE, PORT, ZoneText
+from conformance.scenario.given_keys import MODULE_SETTINGS, PEER_CHANGE, PORT, ZoneText
 from conformance.scenario.nodes import Node, Text
 from conformance.scenario.shapes import (
     ADDRESS,
     DURATION,
+    FLAG,
     JSON,
     LINE,
     PATTERN,
@@ -41,9 +43,11 @@ from conformance.scenario.steps import (
     STRANGER,
     BouncedStep,
     CliStep,
+    ConnectedStep,
     DeliveredStep,
     DnsAskedStep,
     FileStep,
+    HeardStep,
     HttpStep,
     LogStep,
     MailStep,
@@ -55,7 +59,9 @@ from conformance.scenario.steps import (
     RelayedStep,
     RestStep,
     RouteStep,
+    SettingsStep,
     StepValue,
+    TlsStep,
     WaitStep,
     WriteStep,
     ZoneStep,
@@ -92,6 +98,17 @@ def _record(what: str, *keys: Key[Any], brief: str = "") -> Record[Values]:
     return Record(what, keys, lambda values, *_: values, brief=brief)
 
 
+_SIZE = re.compile(r"([0-9]{1,9}) *([KM]?)", re.IGNORECASE)
+
+
+def _size(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    octets = int(match[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[match[2].upper()] if match else 0
+    if not 0 < octets <= 1 << 26:
+        raise ValueError(f"“{text}” is no size; write 2000, 50K or 3M, at most 64M")
+    return octets
+
+
 MAIL = _record(
     "mail",
     Key("to", Several(LINE, least=1), "the envelope recipients", required=True),
@@ -105,6 +122,11 @@ MAIL = _record(
     Key("subject", LINE, "the subject"),
     Key("header", TEXT_MAP, "more header fields"),
     Key("body", TEXT, "the body"),
+    Key(
+        "size",
+        Parsed("a size", _size, 0, TEXT_SCHEMA),
+        "octets of the whole message, as 50K: lines are added to the body to make them",
+    ),
     Key("file", LINE, "a fixture of fixtures/messages/ in place of subject, header and body"),
     Key(
         "refused", Refusals(), "all, recipients, or a mapping recipient → reply; at: place → reply"
@@ -145,6 +167,26 @@ RELAYED = _record(
     Key("count", Number(), "how many messages meet all the conditions; default: 1"),
     Key("connections", Number(), "over how many connections those messages came"),
     Key("source", ADDRESS, "the server address that the server connected from"),
+    Key("tls", FLAG, "whether it came over TLS"),
+    Key("login", LINE, "the name that the server logged in with"),
+)
+
+CONNECTED = _record(
+    "connected",
+    Key("host", Several(LINE), "peers' names, counted together, or all", required=True),
+    Key("count", Number(), "connections since the start, with or without a message"),
+    Key("open", Number(), "connections that are open now"),
+    Key("peak", Number(), "the most connections at a time"),
+)
+
+HEARD = _record(
+    "heard",
+    Key("host", LINE, "the peer's name", required=True),
+    Key("lines", Several(PATTERN), "all the lines, in order"),
+    Key("contains", PATTERNS, "patterns that match a line"),
+    Key("lacks", PATTERNS, "patterns that match no line"),
+    Key("connection", Number(1), "the number of the connection; default: all of them"),
+    Key("tls", FLAG, "yes: lines under TLS only; no: lines in the clear only"),
 )
 
 BOUNCED = _record(
@@ -167,6 +209,7 @@ FILE = _record(
     Key("shape", Choice("a kind of data", DATA_KINDS), "what the file must parse as"),
     Key("is text", TEXT, "the whole text"),
     Key("count", Number(), "how many files match the glob; default: at least one"),
+    Key("links", Number(), "how many hard links each file has"),
     brief="path",
 )
 
@@ -193,6 +236,7 @@ def _mail(values: Values) -> MailStep:
         subject=values.get("subject", ""),
         header=values.get("header", {}),
         body=values.get("body", ""),
+        size=values.get("size", 0),
         file=values.get("file", ""),
         refused=values.get("refused", ()),
         repeat=values.get("repeat", 1),
@@ -225,6 +269,29 @@ def _relayed(values: Values) -> RelayedStep:
         count=values.get("count", 1),
         connections=values.get("connections"),
         source=values.get("source", ""),
+        tls=values.get("tls"),
+        login=values.get("login", ""),
+    )
+
+
+def _connected(values: Values) -> ConnectedStep:
+    hosts = values.get("host", ())
+    return ConnectedStep(
+        hosts=() if hosts == ("all",) else hosts,
+        count=values.get("count"),
+        open=values.get("open"),
+        peak=values.get("peak"),
+    )
+
+
+def _heard(values: Values) -> HeardStep:
+    return HeardStep(
+        host=values.get("host", ""),
+        lines=values.get("lines"),
+        contains=values.get("contains", ()),
+        lacks=values.get("lacks", ()),
+        connection=values.get("connection"),
+        tls=values.get("tls"),
     )
 
 
@@ -249,6 +316,7 @@ def _file(values: Values) -> FileStep:
         shape=values.get("shape", ""),
         is_text=values.get("is text"),
         count=values.get("count"),
+        links=values.get("links"),
     )
 
 
@@ -263,11 +331,53 @@ HTTP = _record(
     "http",
     Key("get", Parsed("a URL", _url, "http://host/", TEXT_SCHEMA), "the URL", required=True),
     Key("source", ADDRESS, f"the browser's address; default: {STRANGER}"),
+    Key("server", ADDRESS, "which of the server's addresses; default: the first one"),
+    Key("as", LINE, "the account that the browser logs in as (Basic)"),
+    Key("password", LINE, "default: the account's own"),
     Key("status", LINE, "the status, 200 or 4*; default: 200"),
     Key("header", Headers(), "name → pattern"),
     Key("body", PATTERNS, "patterns found somewhere in the body"),
+    Key("lacks", PATTERNS, "patterns found nowhere in the body"),
+    Key("follow", LINE, "the text of a link: the page that it leads to is judged"),
+    Key("certificate", TEXT, "the body is this certificate: <<certificates/NAME>>"),
     brief="get",
 )
+
+TLS = _record(
+    "tls",
+    Key("port", PORT, "the documented port; 25, 110, 143: with STARTTLS or STLS", required=True),
+    Key("to", ADDRESS, "which of the server's addresses; default: the first one"),
+    Key("source", ADDRESS, f"the client's address; default: {STRANGER}"),
+    Key("at once", FLAG, "yes: TLS begins with the connection at ports 25, 110 and 143, too"),
+    Key("subject", Headers(), "fields of the certificate's name: CN, C, ST, L, O, OU, E"),
+    Key("issuer", Headers(), "fields of its issuer's name"),
+    Key("chain", Number(), "how many certificates are sent"),
+    Key("certificate", Several(TEXT), "the certificates that are sent, <<certificates/NAME>>"),
+    Key("self-signed", FLAG, "whether the issuer is the subject, and the signature its own"),
+    Key("session", LINE, "a name: the session is kept, and offered when the name comes again"),
+    Key("resumed", FLAG, "whether the session is resumed"),
+    Key("open", FLAG, "yes: the connection stays open"),
+    Key("fails", FLAG, "yes: TLS must not come up"),
+    brief="port",
+)
+
+
+def _tls(values: Values) -> TlsStep:
+    return TlsStep(
+        port=values.get("port", 0),
+        to=values.get("to", ""),
+        source=values.get("source", STRANGER),
+        at_once=values.get("at once", False),
+        subject=values.get("subject", ()),
+        issuer=values.get("issuer", ()),
+        chain=values.get("chain"),
+        certificates=values.get("certificate", ()),
+        self_signed=values.get("self-signed"),
+        session=values.get("session", ""),
+        resumed=values.get("resumed"),
+        open=values.get("open", False),
+        fails=values.get("fails", False),
+    )
 
 
 def _http(values: Values) -> HttpStep:
@@ -275,6 +385,12 @@ def _http(values: Values) -> HttpStep:
         url=values.get("get", "http://host/"),
         status=values.get("status", "200"),
         source=values.get("source", STRANGER),
+        server=values.get("server", ""),
+        lacks=values.get("lacks", ()),
+        follow=values.get("follow", ""),
+        certificate=values.get("certificate", ""),
+        account=values.get("as", ""),
+        password=values.get("password", ""),
         header=values.get("header", ()),
         body=values.get("body", ()),
     )
@@ -291,6 +407,10 @@ _KINDS = (
         "not delivered", Several(LINE), NotDeliveredStep, "empty INBOXes", "john@mycompany.com"
     ),
     StepKind("relayed", RELAYED, _relayed, "what a peer got", "{host: relay.com, to: a@b.c}"),
+    StepKind(
+        "connected", CONNECTED, _connected, "connections to peers", "{host: relay.com, count: 1}"
+    ),
+    StepKind("heard", HEARD, _heard, "lines that a peer heard", "{host: relay.com, lacks: AUTH *}"),
     StepKind("not relayed", Several(LINE), _hosts, "peers that got nothing", "relay.com"),
     StepKind(
         "queued",
@@ -324,7 +444,22 @@ _KINDS = (
         "make a file while the server is stopped",
         "{path: Settings/Router.settings, text: …}",
     ),
+    StepKind(
+        "settings",
+        MODULE_SETTINGS,
+        SettingsStep,
+        "settings of modules that change now",
+        "{LOCAL: {Processes: 1}}",
+    ),
+    StepKind(
+        "settings refused",
+        MODULE_SETTINGS,
+        lambda modules: SettingsStep(modules, refused=True),
+        "settings that the server must refuse",
+        "{POP: {Listener Ports: [25]}}",
+    ),
     StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
+    StepKind("tls", TLS, _tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
     StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),
     StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
 )

@@ -18,6 +18,9 @@ from conformance.scenario.references import References
 from conformance.scenario.step_keys import BARE_WORDS, PEER_CHANGES, STEP_KINDS
 from conformance.scenario.steps import (
     BouncedStep,
+    ConnectedStep,
+    HeardStep,
+    HttpStep,
     MailStep,
     NotRelayedStep,
     PeerStep,
@@ -26,11 +29,14 @@ from conformance.scenario.steps import (
     Refusal,
     RelayedStep,
     StepValue,
+    TlsStep,
     WaitStep,
     WriteStep,
 )
 
-_NEEDS_SERVER = frozenset({"mail", "route", "cli", "delivered", "not delivered", "wait", "rest"})
+_NEEDS_SERVER = frozenset(
+    {"mail", "route", "cli", "delivered", "not delivered", "wait", "rest", "tls"}
+)
 _ALL_KEYS = (*STEP_KINDS, *PROTOCOLS, "peer")
 
 
@@ -112,12 +118,11 @@ class StepReader:
         match value:
             case MailStep():
                 return self._mail(value, node)
-            case RelayedStep():
-                self._references.peer(_at(node, "host"), value.host)
-                if value.source:
-                    self._references.server_address(_at(node, "source"), value.source)
-            case NotRelayedStep():
-                self._references.peers(node, value.hosts)
+            case RelayedStep() | HeardStep() | NotRelayedStep() | ConnectedStep():
+                self._about_peers(value, node)
+            case HttpStep(server=server) | TlsStep(to=server) if server:
+                key_name = "server" if isinstance(value, HttpStep) else "to"
+                self._references.server_address(_at(node, key_name), server)
             case BouncedStep():
                 if value.host:
                     self._references.peer(_at(node, "host"), value.host)
@@ -131,6 +136,14 @@ class StepReader:
             case WaitStep():
                 self._dialogues.let_servers_speak()
         return value
+
+    def _about_peers(
+        self, value: RelayedStep | HeardStep | NotRelayedStep | ConnectedStep, node: Node
+    ) -> None:
+        hosts = (value.host,) if isinstance(value, RelayedStep | HeardStep) else value.hosts
+        self._references.peers(_at(node, "host"), hosts)
+        if isinstance(value, RelayedStep) and value.source:
+            self._references.server_address(_at(node, "source"), value.source)
 
     def _mail(self, mail: MailStep, node: Node) -> MailStep:
         if mail.file:
@@ -167,7 +180,8 @@ class StepReader:
         for key, _ in node.pairs if isinstance(node, Fields) else ():
             if self._references.peer(key, key.value):
                 # What a change leaves out stays as it was.
-                peer = replace(self._peers[key.value], **changes[key.value])
+                change = {name.replace(" ", "_"): of for name, of in changes[key.value].items()}
+                peer = replace(self._peers[key.value], **change)
                 self._peers[key.value] = peer
                 changed.append(peer)
         return PeerStep(tuple(changed))

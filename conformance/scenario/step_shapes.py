@@ -41,8 +41,8 @@ from conformance.scenario.zone_text import TYPES
 #: Modules by the documents' names (Guide 3.5.2, CLI, Route; module SYSTEM is built in).
 ROUTE_MODULES = ("LOCAL", "SMTP", "LIST", "SYSTEM", "UUCP", "PIPE")
 #: Where a mail step can be refused besides its recipients.
-DATA_KINDS = ("dictionary", "array", "string")
-PLACES = ("connect", "auth", "mail", "data", "message")
+DATA_KINDS = ("dictionary", "array", "string", "request")
+PLACES = ("connect", "auth", "mail", "data", "message", "anywhere")
 
 _REPLY = re.compile(r"(\*|[2-5][0-9*]{0,2}|[+-][A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 _ANY_REFUSAL = ReplyPattern("5*")
@@ -188,6 +188,7 @@ def _cli_command(values: dict[str, Any], node: Node, complaints: Complaints) -> 
         account=values.get("as", ""),
         gives=values.get("gives"),
         shape=values.get("shape", ""),
+        subject=values.get("subject", ()),
         contains=values.get("contains", ()),
         lacks=values.get("lacks", ()),
         fails=values.get("fails"),
@@ -201,6 +202,7 @@ CLI_COMMAND = Record(
         Key("as", LINE, "the account that gives it; default: an administrator"),
         Key("gives", TEXT, "the whole data, compared as values of the documents' format"),
         Key("shape", Choice("a kind of data", DATA_KINDS), "what the answer must parse as"),
+        Key("subject", Headers(), "fields of a signing request's name: CN, C, ST, L, O, OU, E"),
         Key("contains", PATTERNS, "patterns found somewhere in the answer"),
         Key("lacks", PATTERNS, "patterns found nowhere in the answer"),
         Key(
@@ -239,7 +241,7 @@ def _question(text: str) -> DnsQuestion:
     if len(words) != 2:
         raise ValueError(f"“{text}” is no DNS question; write a type and a name, as MX company.com")
     kind = words[0].upper()
-    if kind not in TYPES:
+    if kind not in (*TYPES, "*"):
         raise ValueError(
             f"unknown record type “{words[0]}”{suggest(kind, TYPES)}; "
             "write a type and a name, as MX company.com"
@@ -249,7 +251,9 @@ def _question(text: str) -> DnsQuestion:
 
 def _counted(values: dict[str, Any], node: Node, complaints: Complaints) -> DnsQuestion:
     question: DnsQuestion = values.get("question", DnsQuestion("A", ""))
-    return DnsQuestion(question.type, question.name, values.get("count"))
+    if "count" in values and "most" in values:
+        complaints.add(node, "“count” says it all; leave out “most”")
+    return DnsQuestion(question.type, question.name, values.get("count"), values.get("most"))
 
 
 QUESTION: Shape[DnsQuestion] = Record(
@@ -262,6 +266,7 @@ QUESTION: Shape[DnsQuestion] = Record(
             required=True,
         ),
         Key("count", Number(), "exactly how often it is asked"),
+        Key("most", Number(1), "how often it may be asked at most (and at least once)"),
     ),
     _counted,
     brief="question",

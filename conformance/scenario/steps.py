@@ -5,9 +5,9 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 
 ``Step.kind`` is the key's first words: ``smtp``, ``pop``, ``imap``, ``pwd`` (DialogueStep),
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
-``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not log``, ``file``,
-``write``, ``http``, ``wait``, ``rest``, ``stop``, ``start``, ``restart``, ``kill``
-(ProcessStep), ``zone``, ``peer``.
+``connected``, ``heard``, ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not
+log``, ``file``, ``write``, ``settings``, ``settings refused``, ``http``, ``tls``, ``wait``,
+``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``, ``peer``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from conformance.scenario.dialogue import Event, code_matches
 from conformance.scenario.model import PeerSpec, Position
@@ -72,7 +72,8 @@ class Refusal:
     """A refusal that a ``mail`` step expects."""
 
     place: str
-    """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``."""
+    """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``; ``anywhere``: at any of
+    the last four, or for all recipients."""
     recipient: str = ""
     """For ``rcpt``: which one, as in ``MailStep.to``."""
     reply: ReplyPattern = field(default_factory=lambda: ReplyPattern("5*"))
@@ -98,6 +99,8 @@ class MailStep:
     subject: str = ""
     header: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    size: int = 0
+    """Octets of the whole message: lines are added to the body to make them; 0: as it is."""
     file: str = ""
     """A fixture of ``fixtures/messages/`` instead of subject, header and body."""
     refused: tuple[Refusal, ...] = ()
@@ -149,7 +152,9 @@ class CliCommand:
     """The data in the documents' format; compared as parsed values, white space does not count."""
     shape: str = ""
     """``dictionary``, ``array`` or ``string``: the answer is data of the documents' grammar and of
-    this kind; empty: any answer."""
+    this kind; ``request``: a string with a PEM signing request; empty: any answer."""
+    subject: tuple[HeaderCheck, ...] = ()
+    """CN, C, ST, L, O, OU, E of the signing request."""
     contains: tuple[Pattern, ...] = ()
     """Each is found somewhere in the data or text of the answer (``Pattern.found_in``)."""
     lacks: tuple[Pattern, ...] = ()
@@ -210,6 +215,42 @@ class RelayedStep:
     """Over how many connections those messages came."""
     source: str = ""
     """The server address that the server connected from; empty: any."""
+    tls: bool | None = None
+    """Whether it came over TLS; None: either way."""
+    login: str = ""
+    """The name that the server logged in with; empty: any, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedStep:
+    """``connected``: how many connections peers got."""
+
+    hosts: tuple[str, ...]
+    """Peer names, counted together; empty: all peers."""
+    count: int | None = None
+    """Since the start of the scenario, with or without a message."""
+    open: int | None = None
+    """Now."""
+    peak: int | None = None
+    """The most at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardStep:
+    """``heard``: the lines that a peer heard, those of messages left out."""
+
+    host: str
+    """A peer's name."""
+    lines: tuple[Pattern, ...] | None = None
+    """All of them, in order (``Pattern.matches``)."""
+    contains: tuple[Pattern, ...] = ()
+    """Each matches a line."""
+    lacks: tuple[Pattern, ...] = ()
+    """None matches any line."""
+    connection: int | None = None
+    """The connection at this peer, from 1; None: all of them."""
+    tls: bool | None = None
+    """True: those under TLS alone; False: those in the clear; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +271,49 @@ class HttpStep:
     status: str = "200"
     """``200``; ``4*`` for a class."""
     source: str = STRANGER
+    server: str = ""
+    """Server address to connect to; empty: the first of ``given.addresses``."""
+    account: str = ""
+    """``as``: the account that the browser logs in as; its password is that of ``given``."""
+    password: str = ""
+    """Overrides the password of ``given``."""
     header: tuple[HeaderCheck, ...] = ()
     body: tuple[Pattern, ...] = ()
     """Each is found somewhere in the body (``Pattern.found_in``)."""
+    lacks: tuple[Pattern, ...] = ()
+    """None is found anywhere in the body."""
+    follow: str = ""
+    """The text of a link of the page; the page that it leads to is the one that is judged."""
+    certificate: str = ""
+    """In PEM: the body is this certificate, in DER."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsStep:
+    """``tls``: a connection that is secured, and what the server shows then."""
+
+    port: int
+    """A documented port: at 25, 110 and 143 TLS begins with the protocol's command."""
+    to: str = ""
+    """Server address to connect to; empty: the first of ``given.addresses``."""
+    source: str = STRANGER
+    at_once: bool = False
+    """TLS begins with the connection at the three ports, too."""
+    subject: tuple[HeaderCheck, ...] = ()
+    """CN, C, ST, L, O, OU, E of the server's certificate."""
+    issuer: tuple[HeaderCheck, ...] = ()
+    chain: int | None = None
+    """How many certificates are sent."""
+    certificates: tuple[str, ...] = ()
+    """The first certificates that are sent, in PEM."""
+    self_signed: bool | None = None
+    session: str = ""
+    """A name under which the session is kept, and offered when the name comes again."""
+    resumed: bool | None = None
+    open: bool = False
+    """The connection stays open until the scenario ends."""
+    fails: bool = False
+    """TLS must not come up: no connection, the command refused, or the handshake broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +343,13 @@ class DnsQuestion:
     """A DNS question that the server asks, or does not ask."""
 
     type: str
+    """``MX``; ``*`` for any type."""
     name: str
     """Without the last dot, in lower case; a glob."""
     count: int | None = None
     """None: at least once."""
+    most: int | None = None
+    """How often at most, and at least once; None: there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +387,8 @@ class FileStep:
     """The file's whole text, line ends as LF, the last ones dropped."""
     count: int | None = None
     """How many files match the glob (0: none); None: at least one."""
+    links: int | None = None
+    """How many hard links each file has; None: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +397,16 @@ class WriteStep:
 
     path: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsStep:
+    """``settings``: settings of modules that are changed while the server runs."""
+
+    modules: Mapping[str, Mapping[str, Any]]
+    """Module → label or keyword → value, as in ``given``."""
+    refused: bool = False
+    """``settings refused``: the server takes them not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,14 +459,18 @@ StepValue: TypeAlias = (
     | DeliveredStep
     | NotDeliveredStep
     | RelayedStep
+    | ConnectedStep
+    | HeardStep
     | NotRelayedStep
     | HttpStep
+    | TlsStep
     | QueuedStep
     | BouncedStep
     | DnsAskedStep
     | LogStep
     | FileStep
     | WriteStep
+    | SettingsStep
     | WaitStep
     | RestStep
     | ProcessStep

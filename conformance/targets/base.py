@@ -25,6 +25,10 @@ class TargetError(Exception):
     """The server under test broke or cannot be used: the outcome is *error*. One clear sentence."""
 
 
+class SettingsRefused(TargetError):  # noqa: N818 - named by what happened
+    """The server refused settings. In a step of its own that is a verdict on the server."""
+
+
 class NotApplicable(Exception):  # noqa: N818 - an outcome, not a fault
     """The server cannot be put into what the scenario needs; the text is the reason."""
 
@@ -120,6 +124,13 @@ class Session(abc.ABC):
     def port(self, service: str) -> int:
         """The documented port of a service: smtp 25, pop 110, imap 143, pwd 106, …"""
         return SERVICE_PORTS[service]
+
+    async def change_settings(self, modules: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change settings of a running server: module → label or keyword → value, as in Given.
+
+        Raises SettingsRefused.
+        """
+        raise NotApplicable("the settings of the target's server cannot be changed while it runs")
 
     async def cli(self, command: str, *, user: str = "", password: str = "") -> tuple[int, str]:
         """Send one CLI command as an administrator (or as ``user``): its code and its data/text."""

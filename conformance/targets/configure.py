@@ -60,7 +60,25 @@ def _modules(given: Given, keywords: Keywords) -> Iterator[str]:
         yield f"{_UPDATES.get(module, f'UpdateModule {module}')} {dump(table)}"
 
 
-_UPDATES = {"Server": "UpdateServerSettings", "Protection": "SetProtection"}
+def changes(modules: Mapping[str, Mapping[str, Any]], keywords: Keywords) -> list[str]:
+    """Return the commands that change settings of modules; what they do not name stays.
+
+    Raises TargetError for a label without a keyword.
+    """
+    commands = []
+    for module, table in modules.items():
+        command = _CHANGES.get(module, f"UpdateModule {module}")
+        commands.append(f"{command} {dump(keywords.settings(module, table))}")
+    return commands
+
+
+_UPDATES = {
+    "Server": "UpdateServerSettings",
+    "Protection": "SetProtection",
+    "Banned": "SetBanned",
+}
+#: Banned lines have no other command; a change names all of them.
+_CHANGES = {"Server": "UpdateServerSettings", "Banned": "SetBanned"}
 
 
 def _domain(domain: DomainSpec, is_main: bool, keywords: Keywords) -> Iterator[str]:
@@ -114,6 +132,7 @@ def _lists_of_addresses(given: Given) -> Iterator[str]:
     lists: Mapping[str, Any] = {
         "SetClientIPs": given.clients,
         "SetBlacklistedIPs": given.blacklisted,
+        "SetWhiteHoleIPs": given.white_holes,
     }
     for command, lines in lists.items():
         if lines is not None:

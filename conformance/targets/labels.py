@@ -14,6 +14,15 @@ from conformance.targets.base import TargetError
 from conformance.targets.dictionary import Value
 from conformance.targets.file import suggest
 
+#: Modules through which users get at their mail.
+_ACCESS = {
+    "log": "LogLevel",
+    "log level": "LogLevel",
+    "channels": "Channels",
+    "listener ports": "ListenerPorts",
+    "max connections from same address": "SameAddressLimit",
+}
+
 #: Module → label in lower case → keyword. ``Account``, ``Domain``, ``List`` are objects' settings.
 KEYWORDS: Mapping[str, Mapping[str, str]] = {
     "SMTP": {
@@ -26,13 +35,33 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "relay to backed-up hosts": "RelayToBackup",
         "forward to": "Forward",
         "forwarding server": "Forward",
+        "send auth": "ForwardAUTHName",
+        "send auth password": "ForwardAUTHPassword",
+        "channels/host": "ChannelsPerHost",
+        "add channel after": "AddChannelAfter",
+        "add channels after": "AddChannelAfter",
+        "send encrypted": "SecureDomains",
+        "send encrypted to domains": "SecureDomains",
+        "send encrypted (ssl/tls) to domains": "SecureDomains",
+        "send secure to domains": "SecureDomains",
+        "wherever possible": "SecureWherePossible",
         "advertise auth": "AdvertiseAUTH",
         "advertise secure sasl methods": "AdvertiseSecureSASL",
         "advertise ntlm": "AdvertiseNTLM",
         "advertise ntlm sasl method": "AdvertiseNTLM",
         "advertise 8bitmime": "Advertise8BITMIME",
+        "advertise 8bitmime to": "Advertise8BITMIME",
+        "advertise auth capability to": "AdvertiseAUTH",
+        "advertise ntlm auth": "AdvertiseNTLM",
+        "force auth for": "ForceAUTH",
+        "verify helo and return paths for": "VerifyReturnPath",
+        "message recipients limit": "RecipientLimit",
         "verify helo and return-path": "VerifyReturnPath",
         "verify return-path for": "VerifyReturnPath",
+        "reverse connect": "ReverseConnect",
+        "reverse connect for": "ReverseConnect",
+        "check spf records": "CheckSPF",
+        "check spf records for": "CheckSPF",
         "force auth": "ForceAUTH",
         "accept wakeups": "AcceptWakeups",
         "hold mail for domains": "HoldDomains",
@@ -44,13 +73,20 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "command timeout": "CommandTimeout",
         "input channels": "InputChannels",
         "output channels": "OutputChannels",
+        "sending channels": "OutputChannels",
         "retry every": "RetryInterval",
         "retry interval": "RetryInterval",
+        "then every": "RetryInterval2",
+        "then retry every": "RetryInterval2",
         "retry later every": "RetryInterval2",
+        "after": "RetryPeriod1",
         "retry period": "RetryPeriod1",
+        "keep trying for": "GiveUpAfter",
         "give up after": "GiveUpAfter",
         "send warnings after": "WarnAfter",
         "listener ports": "ListenerPorts",
+        "max connections from same address": "SameAddressLimit",
+        "receiving channels": "InputChannels",
     },
     "Router": {
         "log": "LogLevel",
@@ -66,6 +102,16 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "process as a client ip address": "ProcessAsClient",
         "process as a client ip address for": "ProcessAsClientFor",
         "remember up to": "RememberClients",
+        "use blacklisting dns": "UseBlacklistingDNS",
+        "rbl servers": "RBLServers",
+        "blacklist by dns name": "BlacklistByName",
+        "blacklisted names": "BlacklistedNames",
+        "unblacklist by dns name": "UnBlacklistByName",
+        "unblacklisted names": "UnBlacklistedNames",
+    },
+    "Banned": {
+        "banned header lines": "HeaderLines",
+        "banned body lines": "BodyLines",
     },
     "DNR": {
         "log": "LogLevel",
@@ -77,10 +123,30 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "name servers": "Servers",
         "dns addresses": "Servers",
     },
-    "LOCAL": {"log": "LogLevel", "log level": "LogLevel"},
-    "POP": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
-    "IMAP": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
-    "PWD": {"log": "LogLevel", "log level": "LogLevel", "listener ports": "ListenerPorts"},
+    "LOCAL": {
+        "log": "LogLevel",
+        "log level": "LogLevel",
+        "processes": "Processes",
+        "keep if the account is full": "KeepIfFull",
+        "account is % full": "FullPercent",
+        "keep if mail service is disabled": "KeepIfDisabled",
+        "send warnings after": "WarnAfter",
+        "send alerts if account is % full": "AlertPercent",
+        "alert text": "AlertText",
+        "suspend account queue if received": "FlowLimit",
+        "messages within": "FlowPeriod",
+        "envelope recipients field": "EnvelopeRecipientsField",
+        "direct mailbox": "DirectMailbox",
+        "direct mailbox addressing": "DirectMailbox",
+        "account detail": "AccountDetail",
+        "all-domain aliases": "AllDomainAliases",
+    },
+    "POP": _ACCESS,
+    "IMAP": _ACCESS,
+    "PWD": _ACCESS,
+    "HTTPA": _ACCESS,
+    "HTTPU": _ACCESS,
+    "TLS": {"log": "LogLevel", "log level": "LogLevel", "time to live": "TimeToLive"},
     "LIST": {"log": "LogLevel", "log level": "LogLevel"},
     "Queue": {"log": "LogLevel", "log level": "LogLevel"},
     "Server": {
@@ -99,6 +165,12 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "mail to all": "MailToAllAction",
         "send to forwarders": "AllWithForwarders",
         "relay address": "RelayAddress",
+        "use ip address": "RelayAddress",
+        "secure certificate to use": "CertificateType",
+        "private key": "PrivateSecureKey",
+        "certificate": "SecureCertificate",
+        "certificate authority chain": "CAChain",
+        "ca chain": "CAChain",
         "enabled services": "DomainAccessModes",
         "force smtp auth": "ForceSMTPAUTH",
         "accounts limit": "AccountsLimit",
@@ -125,6 +197,16 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "automated rules": "RulesAllowed",
         "accept mail to all": "MailToAll",
         "add trailer": "AddMailTrailer",
+    },
+    # The elements of Listener Ports: what a keyword's value is made of has a table of its own.
+    "ListenerPorts": {
+        "port": "Port",
+        "local address": "Address",
+        "ssl/tls": "InitTLS",
+        "init ssl/tls": "InitTLS",
+        "restriction": "Restriction",
+        "remote address restrictions": "Restriction",
+        "addresses": "RestrictionList",
     },
     "Rights": {
         "can modify access rights": "Master",
@@ -184,7 +266,17 @@ class Keywords:
 
     def settings(self, module: str, settings: Mapping[str, Any]) -> dict[str, Value]:
         """Return settings with keywords for keys and words for values. Raises TargetError."""
-        return {self.keyword(module, label): word(value) for label, value in settings.items()}
+        found = {self.keyword(module, label): value for label, value in settings.items()}
+        return {keyword: word(self._elements(keyword, value)) for keyword, value in found.items()}
+
+    def _elements(self, keyword: str, value: Any) -> Any:
+        """Return the value of a keyword that has a table of its own, with keywords inside."""
+        if keyword.lower() not in self._modules or not isinstance(value, list | tuple):
+            return value
+        return [
+            self.settings(keyword, element) if isinstance(element, Mapping) else element
+            for element in value
+        ]
 
 
 def word(value: Any) -> Value:

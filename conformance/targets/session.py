@@ -18,11 +18,17 @@ from conformance.targets.base import (
     Holds,
     NotApplicable,
     Session,
+    SettingsRefused,
     Surroundings,
     TargetError,
 )
 from conformance.targets.commands import Administrator
-from conformance.targets.configure import POSTMASTER, administrator_password, configuration
+from conformance.targets.configure import (
+    POSTMASTER,
+    administrator_password,
+    changes,
+    configuration,
+)
 from conformance.targets.control import Control, ControlLost
 from conformance.targets.dictionary import DictionaryError, parse
 from conformance.targets.file import TargetFile, fill
@@ -156,18 +162,26 @@ class CLISession(Session):
         Raises NotApplicable when the server does not know a command, TargetError when it refuses
         one.
         """
-        commands = configuration(given, self._target.keywords)
+        user = await self._give(configuration(given, self._target.keywords))
+        if user.lower() == POSTMASTER:
+            self._password = administrator_password(given)
+
+    async def change_settings(self, modules: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change settings of modules. Raises like :meth:`configure`."""
+        await self._give(changes(modules, self._target.keywords))
+
+    async def _give(self, commands: list[str]) -> str:
+        """Give commands that must succeed; return who gave them."""
         user, password = self._login()
         answers = await self._admin.run(commands, user=user, password=password)
         for command, (code, text) in zip(commands, answers, strict=True):
             if code == _CLI_UNKNOWN and "unknown" in text.lower():
                 raise NotApplicable(f"the server does not know the command {command.split()[0]}")
             if not 200 <= code < 300:
-                raise TargetError(
+                raise SettingsRefused(
                     f"the server refused to be configured: {command} got {code} {text}"
                 )
-        if user.lower() == POSTMASTER:
-            self._password = administrator_password(given)
+        return user
 
     async def cli(self, command: str, *, user: str = "", password: str = "") -> tuple[int, str]:
         """Give one command over the PWD port; return the code and the data, or the text."""

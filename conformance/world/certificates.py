@@ -60,7 +60,8 @@ def _authority() -> trustme.CA:
 def _issued(kind: str, host: str) -> bytes:
     name = f"other-than.{host}" if kind == "wrong-name" else host
     expiry = datetime.datetime(2001, 1, 1) if kind == "expired" else None
-    issued = _authority().issue_cert(name, not_after=expiry)
+    # The documents speak of the Common Name, newer software of alternative names: both are there.
+    issued = _authority().issue_cert(name, common_name=name, not_after=expiry)
     return bytes(issued.private_key_and_cert_chain_pem.bytes())
 
 

@@ -9,12 +9,15 @@ Projecting twice changes nothing more.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # The documents write leading zeros too, as in 10.34.50.01-10.34.59.99.
 _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _QUAD = re.compile(
-    # Neither part of a longer dotted number (an object identifier) nor of a word.
-    rf"(?<![\w.])(?P<first>{_OCTET})\.(?P<middle>{_OCTET}\.{_OCTET})\.(?P<last>{_OCTET})(?!\w)"
+    # Neither part of a longer dotted number (an object identifier) nor of a word; the e of the line
+    # end \e in a string of the documents' format is none.
+    rf"(?:(?<![\w.])|(?<=\\e))"
+    rf"(?P<first>{_OCTET})\.(?P<middle>{_OCTET}\.{_OCTET})\.(?P<last>{_OCTET})(?!\w)"
     r"(?P<more>\.\d+)?(?P<suffix>\.[A-Za-z_][\w-]*)?(?!\.?\d)"
 )
 _REVERSE_ZONE = re.compile(rf"(?<![\d])(?P<first>{_OCTET})(?P<zone>\.in-addr\.arpa\b)", re.I)
@@ -36,13 +39,29 @@ def projected_text(text: str) -> str:
     return _REVERSE_ZONE.sub(lambda match: "127" + match["zone"], text)
 
 
+def addresses_in(text: str) -> Iterator[str]:
+    """Yield the addresses that a text speaks of, the right way round where it says them backwards.
+
+    The octets are as written, leading zeros too.
+    """
+    for match in _QUAD.finditer(text):
+        if not match["more"] or match["suffix"]:
+            quad = f"{match['first']}.{match['middle']}.{match['last']}"
+            yield ".".join(reversed(quad.split("."))) if _backwards(match) else quad
+
+
+def _backwards(match: re.Match[str]) -> bool:
+    suffix = (match["suffix"] or "")[1:].lower()
+    return bool(suffix) and suffix not in _ROUTED and not match["more"]
+
+
 def _projected_quad(match: re.Match[str]) -> str:
     quad = f"{match['first']}.{match['middle']}.{match['last']}"
     more, suffix = match["more"] or "", match["suffix"] or ""
-    if more and not suffix:
-        return match[0]
-    if suffix and suffix[1:].lower() not in _ROUTED:
-        if more or suffix.lower() == ".in-addr":
+    if _backwards(match):
+        if suffix.lower() == ".in-addr":
             return match[0]
         return f"{match['first']}.{match['middle']}.127{suffix}"
+    if more and (not suffix or suffix[1:].lower() not in _ROUTED):
+        return match[0]
     return projected_address(quad) + more + suffix

@@ -7,7 +7,7 @@ scenario ends. The server under test is not part of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from conformance.scenario.model import Given, PeerSpec
 from conformance.world.dns.server import DNS_ADDRESS, FakeDns
@@ -31,6 +31,7 @@ class World:
         self.dns = FakeDns(plan, transcript)
         #: Peer name → the remote host.
         self.peers: dict[str, Peer] = {}
+        self._connections: list[tuple[str, int]] = []
         #: Called each time the server has done something here, and each time the answer of
         #: :meth:`held` may have changed.
         self.on_change: Callable[[], None] | None = None
@@ -57,6 +58,7 @@ class World:
         for spec in given.peers:
             peer = Peer(spec, self.plan, self.transcript)
             peer.on_change = self._changed
+            peer.on_connection = self._connections.append
             self.peers[spec.name] = peer
             await peer.start()
 
@@ -69,6 +71,16 @@ class World:
         if wait.startswith("dns:"):
             return self.dns.held(wait)
         return any(peer.held(wait, count) for peer in self.peers.values())
+
+    def peak_of(self, peers: Collection[Peer]) -> int:
+        """Return the most connections that these peers had open at a time, taken together."""
+        watched = {peer.name for peer in peers}
+        number = peak = 0
+        for name, change in self._connections:
+            if name in watched:
+                number += change
+                peak = max(peak, number)
+        return peak
 
     def set_peer(self, spec: PeerSpec) -> None:
         """Change a peer's behaviour from now on (step ``peer``). Raises KeyError."""

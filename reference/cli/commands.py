@@ -12,6 +12,7 @@ from reference.cli import (
     lists,
     mailboxes,
     monitoring,
+    security,
     server_settings,
     web_files,
 )
@@ -24,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     *account_settings.COMMANDS,
     *forwarders.COMMANDS,
     *domains.COMMANDS,
+    *security.COMMANDS,
     *mailboxes.COMMANDS,
     *alerts.COMMANDS,
     *web_files.COMMANDS,

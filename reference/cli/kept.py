@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from reference.cli.replies import CommandError
 from reference.formats.dictionary import Value
+from reference.kernel.rules import RULES
 
 __all__ = ["ALERTS", "MAILBOX_ALIASES", "RPOP", "RULES", "WEB_USER", "checked", "hidden", "shown"]
 
-RULES = "Rules"
 RPOP = "RPOP"
 MAILBOX_ALIASES = "MailboxAliases"
 ALERTS = "Alerts"

@@ -3,7 +3,7 @@ r"""Commands on the settings of the server: modules, protection, Router table, r
 Guide 3.5.2, Command Line Interface, Server Settings. Tables and lists of addresses are one string
 each, whose lines are separated with ``\e``; a line that is wrong leaves the old text in force.
 GetServerSettings and its likes are commands of newer versions, with the General Settings of this
-one. Banned lines and server-wide Rules are kept and given back as they came.
+one. Server-wide Rules are kept and given back as they came.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from reference.storage.settings import ROUTER_TABLE
 
 __all__ = ["COMMANDS"]
 
-#: Files of the Settings directory that hold one object in the Dictionary format.
+#: The file of the Settings directory that holds the Rules, in the Dictionary format.
 _RULES = "Rules.data"
-_BANNED = "Banned.data"
 
 #: Server-wide defaults have commands of their own, which ask for another right.
 _NO_MODULES = frozenset({"DomainDefaults", "AccountDefaults"})
@@ -124,11 +123,6 @@ def check_rules(rules: list[Value]) -> None:
             raise CommandError(f"Rule {number}: conditions and actions are arrays")
 
 
-def _set_banned(call: Call) -> Answer:
-    call.kernel.settings.set_text(_BANNED, dump(call.arguments.dictionary("newSettings")))
-    return None
-
-
 def _refresh(call: Call) -> Answer:
     call.kernel.refresh()
     return None
@@ -137,7 +131,8 @@ def _refresh(call: Call) -> Answer:
 def _route(call: Call) -> Answer:
     purpose = cast("Purpose", call.arguments.text("mode") or "mail")
     route = call.kernel.router.route(call.arguments.text("address"), purpose=purpose)
-    return [route.module, route.host, route.address]
+    named = f"{route.mailbox}#" if route.mailbox else ""
+    return [route.module, route.host, route.address or named]
 
 
 _SERVER = Access.SETTINGS
@@ -152,8 +147,8 @@ COMMANDS: tuple[Command, ...] = (
     row("UpdateServerSettings", _updater("Server"), _NEW, access=_SERVER),
     row("GetProtection", _getter("Protection"), access=_SERVER),
     row("SetProtection", _setter("Protection"), _NEW, access=_SERVER),
-    row("GetBanned", _object(_BANNED, {}), access=_SERVER),
-    row("SetBanned", _set_banned, _NEW, access=_SERVER),
+    row("GetBanned", _getter("Banned"), access=_SERVER),
+    row("SetBanned", _setter("Banned"), _NEW, access=_SERVER),
     *(
         row(name, run, usage, access=_SERVER)
         for word, table in (

@@ -18,6 +18,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from reference.kernel import ntlm
 from reference.kernel.protection import Protection, Standing, Visit
 from reference.kernel.routes import Route, RoutingError
 from reference.kernel.table import Purpose
@@ -67,7 +68,25 @@ class Digest:
         return hmac.compare_digest(expected.encode("ascii"), response)
 
 
-Credentials = ClearText | Digest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NTLMResponse:
+    """A name and what NTLM made of the server's challenge and the password."""
+
+    nonce: bytes
+    reply: ntlm.Reply
+
+    @property
+    def name(self) -> str:
+        """The account's name; what the client takes for its Windows domain says nothing here."""
+        return self.reply.name
+
+    def proves(self, account: Account) -> bool:
+        """Tell whether the response was made with the account's password."""
+        password = account.password_text()
+        return bool(password) and ntlm.proves(password, nonce=self.nonce, reply=self.reply)
+
+
+Credentials = ClearText | Digest | NTLMResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +175,8 @@ class Login:
     label: str
     """The account's full name, as ``john@mycompany.com``."""
     mailbox: str = ""
-    """The mailbox that the name asked for (``private#john``); empty for INBOX."""
+    """The mailbox that the name asked for (``private#john``), itself or through a Router record
+    (``<sales> = sales#public``); empty for INBOX."""
     real_to: str = ""
     """In a unified account: whose messages are shown; empty for all."""
     relay: bool = False
@@ -206,7 +226,7 @@ class Access:
         ``standing`` is the client address's, if the session has looked it up already. Raises
         LoginRefused. The login must be left when the session ends.
         """
-        known = standing or await self._protection.standing(peer.ip)
+        known = standing or await self._protection.standing_at_login(peer.ip)
         own = self._protection.is_own(peer.ip)
         if not (own or known.client) and self._clients_only():
             raise NotFromClient
@@ -220,7 +240,7 @@ class Access:
         login = Login(
             account=account,
             label=account.address,
-            mailbox=mailbox,
+            mailbox=mailbox or route.mailbox,
             real_to=route.address,
             relay=relay,
         )

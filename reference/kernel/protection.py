@@ -5,6 +5,11 @@ so (Detect Clients by DNS Name), or for some time around a login from it (Relayi
 Users). The first two are *fixed*: every login and every blacklist check takes them for listed. A
 temporary one counts for relaying alone and never shows in the list.
 
+The lists are asked in this order, and the first that speaks decides: Client IP Addresses, clients
+by DNS name, UnBlacklistable (White Hole) IP Addresses, Blacklisted IP Addresses. What is in none
+of them is blacklisted by its DNS name or by an RBL server, unless its DNS name is unblacklisted.
+The DNS is not asked for what decides nothing any more; one PTR question serves all lists of names.
+
 Guide 3.5.2, Protection. The lists are kept as the administrator typed them, in the files
 ``ClientIPs``, ``BlacklistedIPs`` and ``WhiteHoleIPs`` of the Settings directory. Nothing here
 decides about relaying (:mod:`reference.kernel.relay`) or logins (:mod:`reference.kernel.access`).
@@ -22,6 +27,7 @@ from typing import Any, Protocol
 
 from reference.kernel.clock import Clock
 from reference.kernel.iplist import AddressList, AddressSyntaxError
+from reference.kernel.rbl import listed_by
 from reference.storage.errors import FileError
 from reference.storage.files import encode, make_folder, read_text, replace_file
 
@@ -40,7 +46,7 @@ class Names(Protocol):
     def ptr(self, ip: str, /) -> Awaitable[list[str]]:
         """Return the names of an address, or none."""
 
-    def a(self, name: str, /) -> Awaitable[list[str]]:
+    def a(self, name: str, /, *, quick: bool = False) -> Awaitable[list[str]]:
         """Return the addresses of a name, or none."""
 
 
@@ -140,32 +146,72 @@ class Protection:
         """Return the standing of an address, or None when it takes a look into the DNS."""
         if ip in self._lists[AddressTable.CLIENTS]:
             return Standing.LISTED
-        if self._settings.get("Protection", "DetectClientsByName"):
+        if self._on("DetectClientsByName"):
             return None
-        return self._unnamed(ip)
+        by_address = self._by_address(ip)
+        looks = self._on("UseBlacklistingDNS") or self._on("BlacklistByName")
+        return by_address if by_address is not None or looks else Standing.STRANGER
 
     async def standing(self, ip: str) -> Standing:
-        """Return the standing of an address; asks the DNS twice at most.
+        """Return the standing of an address; asks the DNS where that decides.
 
         Guide 3.5.2, Protection, Specifying Client IP Domains: the PTR name must match one of the
-        strings, and an A record of that name must lead back to the address.
+        strings, and an A record of that name must lead back to the address. The names of Blacklist
+        by DNS Name and UnBlacklist by DNS Name need no such record.
         """
         known = self.standing_now(ip)
         if known is not None:
             return known
-        strings = NamePatterns(self._settings.get("Protection", "ClientNames"))
-        name = next((name for name in await self._names.ptr(ip) if name in strings), None)
-        if name is not None and ip in await self._names.a(name):
-            return Standing.BY_NAME
-        return self._unnamed(ip)
-
-    def _unnamed(self, ip: str) -> Standing:
-        if (
-            ip in self._lists[AddressTable.BLACKLISTED]
-            and ip not in self._lists[AddressTable.WHITE_HOLES]
-        ):
+        owner = _Owner(ip, self._names)
+        by_address = await self._by_name(owner) or self._by_address(ip)
+        if by_address is not None:
+            return by_address
+        listed = await self._matching(owner, "BlacklistByName", "BlacklistedNames")
+        if not listed and self._on("UseBlacklistingDNS"):
+            listed = await listed_by(ip, self._get("RBLServers"), self._names)
+        if listed and not await self._matching(owner, "UnBlacklistByName", "UnBlacklistedNames"):
             return Standing.BLACKLISTED
         return Standing.STRANGER
+
+    async def standing_at_login(self, ip: str) -> Standing:
+        """Return whether an address is a client's; the black lists are for mail alone."""
+        if ip in self._lists[AddressTable.CLIENTS]:
+            return Standing.LISTED
+        return await self._by_name(_Owner(ip, self._names)) or Standing.STRANGER
+
+    async def _by_name(self, owner: _Owner) -> Standing | None:
+        name = await self._matching(owner, "DetectClientsByName", "ClientNames")
+        confirmed = name and owner.ip in await self._names.a(name)
+        return Standing.BY_NAME if confirmed else None
+
+    def _by_address(self, ip: str) -> Standing | None:
+        """Return what the UnBlacklistable and Blacklisted lists say, None if they say nothing."""
+        if ip in self._lists[AddressTable.WHITE_HOLES]:
+            return Standing.STRANGER
+        if ip in self._lists[AddressTable.BLACKLISTED]:
+            return Standing.BLACKLISTED
+        return None
+
+    async def _matching(self, owner: _Owner, option: str, strings: str) -> str:
+        """Return a name of an address that matches the strings, if the option is on."""
+        patterns = NamePatterns(self._get(strings)) if self._on(option) else None
+        if not patterns:
+            return ""
+        return next((name for name in await owner.names() if name in patterns), "")
+
+    def _get(self, keyword: str) -> Any:
+        return self._settings.get("Protection", keyword)
+
+    def _on(self, keyword: str) -> bool:
+        return bool(self._get(keyword))
+
+    def blacklisted(self, ip: str) -> bool:
+        """Tell whether an address counts as blacklisted by the lists of addresses alone.
+
+        Client addresses are never checked by any method, UnBlacklistable ones are on no list.
+        """
+        listed = self._by_address(ip) is Standing.BLACKLISTED
+        return listed and ip not in self._lists[AddressTable.CLIENTS]
 
     def is_own(self, ip: str) -> bool:
         """Tell whether a connection comes from the server computer itself."""
@@ -216,11 +262,28 @@ class Protection:
                 del self._visits[ip]
 
 
+class _Owner:
+    """Whose an address is: its names, which are asked for once at most."""
+
+    def __init__(self, ip: str, names: Names) -> None:
+        self.ip = ip
+        self._names = names
+        self._found: list[str] | None = None
+
+    async def names(self) -> list[str]:
+        if self._found is None:
+            self._found = await self._names.ptr(self.ip)
+        return self._found
+
+
 class NamePatterns:
     """Host names with ``*`` wildcards; letter case does not matter."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._patterns = [_pattern(text.strip()) for text in patterns if text.strip()]
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
 
     def __contains__(self, name: str) -> bool:
         name = name.rstrip(".").lower()

@@ -196,6 +196,7 @@ class _Walk:
         "_modules",
         "_path",
         "_purpose",
+        "_rerouted",
         "_router",
         "_seen",
         "steps",
@@ -212,6 +213,7 @@ class _Walk:
         self._seen: set[Address] = set()
         self._address = path.address
         self._marker = False
+        self._rerouted = False
         self.steps: list[Step] = []
 
     def run(self) -> Route:
@@ -246,6 +248,7 @@ class _Walk:
         if match is None:
             return False
         self._marker = self._marker or match.sets_marker
+        self._rerouted = True
         return self._move(match.apply(), f"Router record {match.record.text}")
 
     def _special(self) -> Route | bool:
@@ -301,6 +304,7 @@ class _Walk:
                 if isinstance(answer, Accept):
                     return self._accepted(answer, module.name)
                 if isinstance(answer, Rewrite):
+                    self._rerouted = True
                     if answer.relay and is_simple_local(self._address.local):
                         self._marker = True
                     return self._move(parse(answer.address), answer.rule)
@@ -336,6 +340,8 @@ class _Walk:
             self._marker,
             path.simple,
             tuple(self.steps),
+            accept.mailbox,
+            self._rerouted,
         )
 
     def _move_to(self, domain: RouterDomain, rule: str) -> bool:

@@ -53,6 +53,10 @@ class Route:
     simple: bool = True
     """True when the original address had one route and no quotation marks."""
     steps: tuple[Step, ...] = ()
+    mailbox: str = ""
+    """The mailbox of the account that the address names (``box#name``); empty for INBOX."""
+    rerouted: bool = False
+    """True when a Routing Table record, or a module (a Forwarder, say), changed the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Accept:
     address: str
     module: str = ""
     """The module's name when it is not the asked module's own (``SYSTEM`` for a discarded one)."""
+    mailbox: str = ""
+    """The account's mailbox that the address names; empty for INBOX."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,22 @@ from email.parser import BytesHeaderParser
 from html import escape
 from urllib.parse import quote
 
+from reference.protocols.http_certificate import CERTIFICATE_NAME
 from reference.storage.account import Account
 from reference.storage.domain import Domain
 from reference.storage.errors import StorageError
 from reference.storage.objects import MailingList
 
 
-def login_page(domain: Domain, *, name: str = "", error: str = "") -> str:
-    """Return the login page of a domain, with what was wrong with the last try."""
+def login_page(
+    domain: Domain, *, certificate: bool = False, name: str = "", error: str = ""
+) -> str:
+    """Return the login page of a domain, with what was wrong with the last try.
+
+    ``certificate``: the domain has one, and browsers may take it for a trusted one.
+    """
     complaint = f"<p>{escape(error)}</p>" if error else ""
+    trust = f'<p><a href="/{CERTIFICATE_NAME}">Secure Certificate</a></p>' if certificate else ""
     archives = '<p><a href="/List/">Mailing Lists</a></p>' if domain.lists else ""
     return _html(
         domain.name,
@@ -31,7 +38,7 @@ def login_page(domain: Domain, *, name: str = "", error: str = "") -> str:
         f'<p>Name: <input name="username" value="{escape(name)}"></p>'
         '<p>Password: <input type="password" name="password"></p>'
         '<p><input type="submit" value="Enter"></p></form>'
-        f"{archives}",
+        f"{archives}{trust}",
     )
 
 

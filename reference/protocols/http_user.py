@@ -27,7 +27,13 @@ from reference.kernel.routes import Route, RoutingError
 from reference.kernel.table import Purpose
 from reference.kernel.work import Work
 from reference.protocols import http_pages
+from reference.protocols.http_certificate import (
+    CERTIFICATE_NAME,
+    CERTIFICATE_TYPE,
+    certificate_octets,
+)
 from reference.protocols.http_sessions import WebSessions
+from reference.protocols.http_site import answer, quiet_site
 from reference.storage.account import Account
 from reference.storage.domain import Domain
 from reference.storage.domains import Domains
@@ -81,6 +87,8 @@ class WebNeighbours:
     clock: Clock
     work: Work
     log: Log
+    certificate: Callable[[Domain], str] = lambda _: ""
+    """Gives the certificate in PEM that a domain shows, or nothing."""
 
 
 class UserSite(Resource):
@@ -129,7 +137,7 @@ class UserSite(Resource):
         except BadWebFile:
             _missing(request)
             return
-        _answer(request, http.OK, content, guess_type(name)[0] or "application/octet-stream")
+        answer(request, http.OK, content, guess_type(name)[0] or "application/octet-stream")
 
     def _account(self, address: str) -> Account | None:
         try:
@@ -154,12 +162,16 @@ class UserSite(Resource):
         except RoutingError:
             return None
         local, _, name = route.host.partition("@")
-        if route.module != "LOCAL" or local.lower() != LOGIN_PAGE:
+        if route.module != "LOCAL" or local.lower() != LOGIN_PAGE.lower():
             return None
         return self._its.domains.get(name)
 
     async def _show_page(self, request: Request, domain: Domain, path: str) -> None:
         folder, _, rest = path.partition("/")
+        certificate = self._its.certificate(domain)
+        if certificate and path == CERTIFICATE_NAME:
+            answer(request, http.OK, certificate_octets(certificate), CERTIFICATE_TYPE)
+            return
         if path in ("", HOME):
             page: str | None = await self._login_page(request, domain)
         elif folder == "Session":
@@ -171,14 +183,15 @@ class UserSite(Resource):
         if page is None:
             _missing(request)
         else:
-            _answer(request, http.OK, page.encode("utf-8", "replace"), _HTML)
+            answer(request, http.OK, page.encode("utf-8", "replace"), _HTML)
 
     async def _login_page(self, request: Request, domain: Domain) -> str:
         """Return the jump page when the parameters open a session, else the login page."""
+        certificate = bool(self._its.certificate(domain))
         fields = _fields(request)
         name, password = fields.get("username", ""), fields.get("password", "")
         if not name or not password:
-            return http_pages.login_page(domain)
+            return http_pages.login_page(domain, certificate=certificate)
         ip = request.getClientAddress().host
         full = name if "@" in name or "%" in name else f"{name}@{domain.name}"
         try:
@@ -189,7 +202,9 @@ class UserSite(Resource):
             )
         except LoginRefused as refused:
             self._its.log.write(3, "HTTPU", f"[{ip}] login of {name} refused: {refused.text}")
-            return http_pages.login_page(domain, name=name, error=refused.text)
+            return http_pages.login_page(
+                domain, certificate=certificate, name=name, error=refused.text
+            )
         self._its.log.write(3, "HTTPU", f"[{ip}] {login.label} logged in")
         return http_pages.jump_page(self._sessions.begin(login, ip))
 
@@ -204,7 +219,7 @@ class UserSite(Resource):
 
     def _broken(self, failure: Any, request: Request) -> None:
         self._its.log.write(1, "HTTPU", f"a request failed: {failure.value!r}")
-        _answer(request, http.INTERNAL_SERVER_ERROR, b"the page cannot be shown\n")
+        answer(request, http.INTERNAL_SERVER_ERROR, b"the page cannot be shown\n")
 
 
 def _fields(request: Request) -> Mapping[str, str]:
@@ -233,30 +248,9 @@ def _public(name: str) -> bool:
 
 
 def _missing(request: Request) -> None:
-    _answer(request, http.NOT_FOUND, b"there is no such page\n")
-
-
-def _answer(request: Request, code: int, content: bytes, kind: str = "text/plain") -> None:
-    if request.finished or request._disconnected:
-        return
-    request.setResponseCode(code)
-    request.setHeader(b"Content-Type", kind.encode())
-    request.setHeader(b"Content-Length", b"%d" % len(content))
-    if request.method != b"HEAD":
-        request.write(content)
-    request.finish()
-
-
-class _QuietSite(Site):
-    """A site without an access log of its own: the System Log has the requests."""
-
-    def log(self, request: Any) -> None:
-        """Keep quiet."""
+    answer(request, http.NOT_FOUND, b"there is no such page\n")
 
 
 def user_site(neighbours: WebNeighbours, *, reactor: Any) -> Site:
     """Return the factory of the port's sessions."""
-    site = _QuietSite(UserSite(neighbours), reactor=reactor)  # type: ignore[no-untyped-call]
-    site.displayTracebacks = False
-    site.noisy = False
-    return site
+    return quiet_site(UserSite(neighbours), reactor=reactor)

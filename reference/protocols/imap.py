@@ -29,6 +29,7 @@ from reference.kernel.access import (
 )
 from reference.kernel.address import parse
 from reference.kernel.clock import Clock
+from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.routes import RoutingError
 from reference.kernel.work import Work
 from reference.protocols.imap_grammar import (
@@ -43,6 +44,7 @@ from reference.protocols.imap_mailbox import OpenMailbox, Refused
 from reference.protocols.line import CommandProtocol, Doing
 from reference.protocols.pop import Log, SettingsReader, Threads
 from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
+from reference.protocols.tls import Side, no_tls
 from reference.storage.errors import StorageError
 
 #: Seconds without a command after which a session is closed: before and after the login.
@@ -65,8 +67,10 @@ class IMAPOffice:
     clock: Clock
     work: Work
     log: Log
-    tls: object | None = None
+    tls: Callable[[str], Side | None] = no_tls
+    """What secures connections to a server address; None: nothing does."""
     """A context factory for STARTTLS; None without a certificate."""
+    alerts: QuotaAlerts | None = None
 
 
 class IMAPSession(CommandProtocol):
@@ -80,7 +84,7 @@ class IMAPSession(CommandProtocol):
         self.office = office
         self._number = number
         self._tag = f"IMAP-{number:05d}"
-        self._secure = secure
+        self.secure = secure
         self._pieces: list[bytes] = []
         self._exchange: tuple[bytes, Exchange] | None = None
         self._challenges = 0
@@ -197,7 +201,7 @@ class IMAPSession(CommandProtocol):
         """Tell the capabilities."""
         words = ["IMAP4rev1", "LITERAL+", "UNSELECT", "LOGIN-REFERRALS"]
         words += [f"AUTH={name}" for name in MECHANISMS]
-        if self.office.tls is not None and not self._secure:
+        if not self.secure and self.office.tls(self.local_ip) is not None:
             words.append("STARTTLS")
         self._untagged("CAPABILITY", " ".join(words))
         self.tagged(tag, "OK", "completed")
@@ -206,7 +210,22 @@ class IMAPSession(CommandProtocol):
         """Tell what has changed in the open mailbox."""
         if self._mailbox is not None:
             await self._mailbox.refresh()
+        if self._login is not None:
+            await self._alert(self._login)
         self.tagged(tag, "OK", "completed")
+
+    async def _alert(self, login: Login) -> None:
+        """Tell of the storage quota when that is due (Guide 3.5.2, IMAP, Notification Alerts)."""
+        alerts, account = self.office.alerts, login.account
+        if alerts is None or not alerts.wanted(account):
+            return
+        try:
+            over = await self.office.threads.run(lambda: alerts.is_over(account))
+        except StorageError as error:
+            self.office.log.write(2, self._tag, error.text)
+            return
+        if over:
+            self._untagged("OK", f"[ALERT] {alerts.text(account)}")
 
     async def do_logout(self, tag: bytes, arguments: list[Value]) -> None:
         """End the session."""
@@ -220,11 +239,12 @@ class IMAPSession(CommandProtocol):
 
     async def do_starttls(self, tag: bytes, arguments: list[Value]) -> None:
         """Turn the connection into a secure one."""
-        if self.office.tls is None or self._secure:
+        side = None if self.secure else self.office.tls(self.local_ip)
+        if side is None:
             raise IMAPSyntaxError("TLS is not available")
         self.tagged(tag, "OK", "begin TLS negotiation")
-        self._secure = True
-        self.start_tls(self.office.tls)
+        self.secure = True
+        self.start_tls(side)
 
     async def do_login(self, tag: bytes, arguments: list[Value]) -> None:
         """Log in with a name and a password."""
@@ -272,7 +292,7 @@ class IMAPSession(CommandProtocol):
         return self._open(tag, credentials)
 
     async def _open(self, tag: bytes, credentials: Credentials) -> None:
-        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self._secure)
+        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self.secure)
         try:
             login = await self.outside(
                 self.office.access.login(credentials, service="IMAP", peer=peer)
@@ -292,6 +312,7 @@ class IMAPSession(CommandProtocol):
         self._login = login
         self.touch()
         self.office.log.write(3, self._tag, f"{login.label} logged in from [{self.remote_ip}]")
+        await self._alert(login)
         self.tagged(tag, "OK", "completed")
 
     # After the login

@@ -15,6 +15,7 @@ Nothing here knows any protocol's words.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,7 @@ from zope.interface import implementer
 
 from reference.kernel.clock import Clock, Timer
 from reference.kernel.work import Token, Work
+from reference.protocols.tls import Side
 
 T = TypeVar("T")
 #: What a command returns: None when it is done, a coroutine when it has to wait.
@@ -60,6 +62,8 @@ class CommandProtocol(ByteProtocol):
         self.work = work
         self.remote_ip = ""
         self.local_ip = ""
+        self.secure = False
+        """True over SSL/TLS."""
         self._input = bytearray()
         self._searched = 0  # octets of the input that hold no line end
         self._output: list[bytes] = []
@@ -74,6 +78,7 @@ class CommandProtocol(ByteProtocol):
         self._held_back = False  # the transport is told not to read
         self._full = False  # the transport takes no more output
         self._drained: Deferred[None] | None = None
+        self._side: Side | None = None
         self._heard_all = False  # the client sends no more
         self.closing = False
         self.lost = False
@@ -138,15 +143,17 @@ class CommandProtocol(ByteProtocol):
         self._reader = reader
         self._then = then
 
-    def start_tls(self, context: object) -> None:
+    def start_tls(self, side: Side) -> None:
         """Send the replies and turn the connection into a secure one.
 
-        What the client sent behind its command came in the clear and is thrown away.
+        What the client sent behind its command came in the clear and is thrown away. ``side`` is
+        what Twisted's startTLS takes, and is told when the connection ends.
         """
         self._flush()
         self._input.clear()
         self._searched = 0
-        self.transport.startTLS(context)
+        self._side = side
+        self.transport.startTLS(side)
 
     async def outside(self, waiting: Awaitable[T]) -> T:
         """Wait for somebody outside, who holds a wait of his own; the task rests meanwhile."""
@@ -199,6 +206,8 @@ class CommandProtocol(ByteProtocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+        if self._side is not None:
+            self._side.closed()
         self._input.clear()
         self._output.clear()
         self._reader = self._then = None
@@ -365,8 +374,9 @@ class CommandProtocol(ByteProtocol):
 class SessionFactory(Factory):
     """Opens a session for each connection, up to a number of channels.
 
-    ``build`` makes a session; ``channels`` tells how many may be open (asked at each connection);
-    a connection above that gets ``refusal`` and is closed.
+    ``build`` makes a session; ``channels`` tells how many may be open and ``same_address`` how many
+    of them from one address (both asked at each connection; -1 is no limit); a connection above
+    that gets ``refusal`` and is closed.
     """
 
     noisy = False
@@ -377,20 +387,32 @@ class SessionFactory(Factory):
         build: Callable[[], CommandProtocol],
         channels: Callable[[], int],
         refusal: bytes,
+        same_address: Callable[[], int] = lambda: -1,
     ) -> None:
         self._build = build
         self._channels = channels
+        self._same_address = same_address
         self._refusal = refusal
         self.open: set[CommandProtocol] = set()
+        self._from: Counter[str] = Counter()
 
     def buildProtocol(self, addr: IAddress | None) -> ByteProtocol:
         """Open a session; called by Twisted."""
-        if len(self.open) >= self._channels():
+        host = getattr(addr, "host", "")
+        limit = self._same_address()
+        if len(self.open) >= self._channels() or 0 <= limit <= self._from[host]:
             return _Refusal(self._refusal)
         session = self._build()
-        session.when_gone = self.open.discard
+        session.when_gone = lambda session: self._left(session, host)
         self.open.add(session)
+        self._from[host] += 1
         return session
+
+    def _left(self, session: CommandProtocol, host: str) -> None:
+        self.open.discard(session)
+        self._from[host] -= 1
+        if not self._from[host]:
+            del self._from[host]
 
 
 class _Refusal(ByteProtocol):

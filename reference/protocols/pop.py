@@ -31,6 +31,7 @@ from reference.kernel.access import (
     Peer,
 )
 from reference.kernel.clock import Clock
+from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.work import Work
 from reference.protocols.line import CommandProtocol, Doing
 from reference.protocols.message_view import names_recipient, top
@@ -38,6 +39,7 @@ from reference.protocols.pop_xmit import Submission, SubmissionRefused, Submitte
 from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
 from reference.protocols.smtp_data import stuffed
 from reference.protocols.smtp_replies import ServerStrings
+from reference.protocols.tls import Side, no_tls
 from reference.storage.errors import MessageGone, StorageError
 from reference.storage.mbox import Mailbox, StoredMessage
 from reference.storage.mbox_format import Flag
@@ -90,8 +92,10 @@ class PostOffice:
     clock: Clock
     work: Work
     log: Log
-    tls: object | None = None
+    tls: Callable[[str], Side | None] = no_tls
+    """What secures connections to a server address; None: nothing does."""
     """A context factory for STLS; None without a certificate."""
+    alerts: QuotaAlerts | None = None
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
@@ -108,7 +112,7 @@ class POPSession(CommandProtocol):
         self._number = number
         self._tag = f"POP-{number:05d}"
         self._talk = office.log.on("POP", 4)
-        self._secure = secure
+        self.secure = secure
         self._timestamp = ""
         self._user = ""
         self._failures = 0
@@ -247,7 +251,7 @@ class POPSession(CommandProtocol):
         self.send(f"+ {exchange.line}\r\n".encode("ascii"))
 
     async def _open(self, credentials: Credentials) -> None:
-        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self._secure)
+        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self.secure)
         try:
             login = await self.outside(
                 self._office.access.login(credentials, service="POP", peer=peer)
@@ -259,6 +263,11 @@ class POPSession(CommandProtocol):
             login.leave()
             return
         try:
+            alert = await self._alert(login)
+            if alert:
+                self._error(f"ALERT: {alert}")
+                login.leave()
+                return
             mailbox = login.account.mailbox(login.mailbox or "INBOX")
             self._messages = await self._office.threads.run(lambda: self._view(mailbox, login))
         except StorageError:
@@ -270,6 +279,14 @@ class POPSession(CommandProtocol):
         self._login, self._mailbox = login, mailbox
         self._office.log.write(3, self._tag, f"{login.label} logged in from [{self.remote_ip}]")
         self._ok(f"{len(self._messages)} message(s)")
+
+    async def _alert(self, login: Login) -> str:
+        """Return an alert that the user has to see first; empty without one."""
+        alerts, account = self._office.alerts, login.account
+        if alerts is None or not alerts.wanted(account):
+            return ""
+        over = await self._office.threads.run(lambda: alerts.is_over(account))
+        return alerts.text(account) if over else ""
 
     def _refuse_login(self, name: str, refused: LoginRefused) -> None:
         self._office.log.write(3, self._tag, f"login of {name} refused: {refused.text}")
@@ -371,7 +388,10 @@ class POPSession(CommandProtocol):
         if login is None:
             raise Refused("log in first")
         self._submission = Submission(
-            submitter=self._office.submitter, account=login.label, ip=self.remote_ip
+            submitter=self._office.submitter,
+            account=login.label,
+            ip=self.remote_ip,
+            local_ip=self.local_ip,
         )
         self._ok("send the message, end with . on a line by itself")
         self.read_with(self._submission.reader, self._submitted)
@@ -396,18 +416,19 @@ class POPSession(CommandProtocol):
 
     def _do_capa(self, argument: str) -> Doing:
         lines = ["TOP", "UIDL", "USER", "PIPELINING", f"SASL {' '.join(MECHANISMS)}", "XTND XMIT"]
-        if self._office.tls is not None and not self._secure:
+        if not self.secure and self._office.tls(self.local_ip) is not None:
             lines.append("STLS")
         self._lines("capabilities follow", lines)
         return None
 
     def _do_stls(self, argument: str) -> Doing:
-        if self._office.tls is None or self._secure:
+        side = None if self.secure else self._office.tls(self.local_ip)
+        if side is None:
             raise Refused("TLS is not available")
         self._ok("begin TLS negotiation")
         self._user = ""
-        self._secure = True
-        self.start_tls(self._office.tls)
+        self.secure = True
+        self.start_tls(side)
         return None
 
     def _do_quit(self, argument: str) -> Doing:

@@ -15,9 +15,11 @@ from email.utils import getaddresses
 from typing import Protocol
 
 from reference.kernel.address import AddressSyntaxError
+from reference.kernel.banned import Scanner
 from reference.kernel.clock import Clock
 from reference.kernel.routes import Route, RoutingError, SpamTrap
 from reference.protocols.smtp_data import DataReader
+from reference.protocols.smtp_message import BANNED
 from reference.protocols.smtp_trace import Trace
 from reference.queue.envelope import Envelope, Recipient, Source
 from reference.queue.queue import Draft, Queue, QueueError
@@ -52,18 +54,22 @@ class Submitter:
     clock: Clock
     host: Callable[[], str]
     """The Main Domain name."""
+    scanner: Callable[[], Scanner | None] = lambda: None
+    """Makes what looks for banned lines."""
 
 
 class Submission:
     """A message between XTND XMIT and its end; ``reader`` takes its octets."""
 
-    def __init__(self, *, submitter: Submitter, account: str, ip: str) -> None:
+    def __init__(self, *, submitter: Submitter, account: str, ip: str, local_ip: str = "") -> None:
         self._submitter = submitter
         self._account = account
         self._ip = ip
+        self._local_ip = local_ip
         self._header: bytearray | None = bytearray()
         self._draft: Draft | None = None
         self._refusal = ""
+        self._scanner = submitter.scanner()
         self.reader = DataReader(self._content)
 
     async def finish(self) -> str:
@@ -71,15 +77,22 @@ class Submission:
         if self._header is not None and not self._refusal:
             self._begin(bytes(self._header), b"")  # a message without a body
         draft, self._draft = self._draft, None
-        if draft is not None and self.reader.bare:
+        if draft is not None and (fault := self._fault()):
             draft.abort()
-            self._refusal = "lines must end with CR LF: the message has a bare CR or LF"
+            self._refusal = fault
         if draft is None or self._refusal:
             raise SubmissionRefused(self._refusal)
         try:
             return await draft.commit()
         except QueueError as error:
             raise SubmissionRefused(str(error)) from error
+
+    def _fault(self) -> str:
+        """Return what is wrong with the whole message, or nothing."""
+        if self.reader.bare:
+            return "lines must end with CR LF: the message has a bare CR or LF"
+        banned = self._scanner.finish() if self._scanner is not None else ""
+        return BANNED.format(banned) if banned else ""
 
     def abort(self) -> None:
         """Give the message up."""
@@ -88,6 +101,8 @@ class Submission:
             draft.abort()
 
     def _content(self, octets: bytes) -> None:
+        if self._scanner is not None:
+            self._scanner.feed(octets)
         if self._draft is not None:
             self._draft.write(octets)
             return
@@ -111,7 +126,7 @@ class Submission:
                 Envelope(
                     return_path=self._account,
                     recipients=tuple(Recipient(address) for address in recipients),
-                    source=Source("POP", self._ip, self._account),
+                    source=Source("POP", self._ip, self._account, local_ip=self._local_ip),
                 )
             )
         except (SubmissionRefused, QueueError) as error:

@@ -221,7 +221,7 @@ class PWDSession(CommandProtocol):
         return Reply(Code.PASSWORD_WANTED, exchange.line)
 
     async def _enter(self, credentials: Credentials) -> Reply:
-        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip)
+        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self.secure)
         login = await self.outside(self._its.access.login(credentials, service="PWD", peer=peer))
         if self.lost:
             login.leave()

@@ -1,4 +1,4 @@
-"""SASL mechanisms, the server's side: PLAIN, LOGIN and CRAM-MD5, without I/O.
+"""SASL mechanisms, the server's side: PLAIN, LOGIN, CRAM-MD5 and NTLM, without I/O.
 
 A mechanism is a conversation: challenges out, responses in, and credentials at its end. It says
 who claims to be whom and with what proof; whether that is true, :mod:`reference.kernel.access`
@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from collections.abc import Callable, Generator
 
-from reference.kernel.access import ClearText, Credentials, Digest
+from reference.kernel import ntlm
+from reference.kernel.access import ClearText, Credentials, Digest, NTLMResponse
 
 #: A conversation: yields challenges, is sent responses, returns credentials.
 Conversation = Generator[bytes, bytes, Credentials]
 
 #: The mechanisms in the order in which they are advertised, the secure one first.
 MECHANISMS = ("CRAM-MD5", "LOGIN", "PLAIN")
+#: Works everywhere and is advertised only where an administrator wants it.
+NTLM = "NTLM"
 #: Those that send the password itself.
 CLEAR_TEXT = ("LOGIN", "PLAIN")
 
@@ -61,6 +65,18 @@ def _cram_md5(challenge: str) -> Conversation:
     return Digest(name=name, method="CRAM-MD5", challenge=challenge, response=digest)
 
 
+def _ntlm(domain: str) -> Conversation:
+    nonce = secrets.token_bytes(ntlm.NONCE)
+    try:
+        negotiate = yield b""
+        reply = ntlm.read_reply((yield ntlm.challenge(negotiate, nonce=nonce, target=domain)))
+    except ntlm.NTLMError as error:
+        raise SASLError(str(error)) from error
+    if not reply.name:
+        raise SASLError("NTLM needs a name")
+    return NTLMResponse(nonce=nonce, reply=reply)
+
+
 def _text(octets: bytes) -> str:
     text = octets.decode("utf-8", "surrogateescape")
     if "\0" in text:
@@ -71,7 +87,8 @@ def _text(octets: bytes) -> str:
 class Exchange:
     """One authentication in progress, in the base64 lines of SMTP and POP.
 
-    ``challenge`` makes the unique text of a CRAM-MD5 challenge, as ``<1.2@mycompany.com>``.
+    ``challenge`` makes the unique text of a CRAM-MD5 challenge, as ``<1.2@mycompany.com>``; the
+    domain in it is the one that NTLM tells the client.
     """
 
     def __init__(self, mechanism: str, challenge: Callable[[], str]) -> None:
@@ -80,6 +97,7 @@ class Exchange:
             "PLAIN": _plain,
             "LOGIN": _login,
             "CRAM-MD5": lambda: _cram_md5(challenge()),
+            NTLM: lambda: _ntlm(challenge().rpartition("@")[2].rstrip(">")),
         }
         begin = conversations.get(mechanism.upper())
         if begin is None:

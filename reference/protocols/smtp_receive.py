@@ -41,11 +41,14 @@ from reference.protocols.smtp_grammar import (
     parse_rcpt,
 )
 from reference.protocols.smtp_message import IncomingMessage
-from reference.protocols.smtp_reception import Audience, Reception, valid_path
+from reference.protocols.smtp_reception import Reception, valid_path
 from reference.protocols.smtp_replies import refusal, replies, reply, verdict_reply
+from reference.protocols.smtp_sender import Audience, SendingHost, refusal_reply
 from reference.protocols.smtp_trace import Trace, protocol
 from reference.queue.envelope import Envelope, Recipient, Source
 from reference.queue.queue import Draft, QueueError
+from reference.transport.return_path import SenderRefused
+from reference.transport.spf import SPFResult
 
 #: Octets of a line during AUTH (RFC 4954, 4.3).
 AUTH_LINE = 12288
@@ -60,8 +63,9 @@ class SMTPSession(CommandProtocol):
         self._server = reception
         self._tag = f"SMTP-{number:05d}"
         self._talk = reception.log.on("SMTP", 4)
-        self._secure = secure
+        self.secure = secure
         self._helo = ""
+        self._helo_holds: bool | None = None
         self._extended = False
         self._login: Login | None = None
         self._exchange: Exchange | None = None
@@ -70,6 +74,7 @@ class SMTPSession(CommandProtocol):
         self._temporary = False
         self._errors = 0
         self._mail: Mail | None = None
+        self._spf: SPFResult | None = None
         self._recipients: list[Recipient] = []
         self._trapped = False
         self._message: IncomingMessage | None = None
@@ -134,32 +139,44 @@ class SMTPSession(CommandProtocol):
     # Commands
 
     def _do_helo(self, argument: str) -> Doing:
-        if not argument:
+        return self._greeted(argument, self._pleased, extended=False)
+
+    def _do_ehlo(self, argument: str) -> Doing:
+        return self._greeted(argument, self._capabilities, extended=True)
+
+    def _greeted(self, name: str, answer: Callable[[], Doing], *, extended: bool) -> Doing:
+        if not name:
             raise Fault(501, "a host name is expected")
         self._reset()
-        self._helo, self._extended = argument, False
+        self._helo, self._helo_holds, self._extended = name, None, extended
+        options = self._server.options
+        if options.senders.verify is not Audience.NOBODY:
+            return self._when_known(lambda: self._verify_helo(answer))
+        if extended and options.asks_who and self._standing is None:
+            return self._when_known(answer)
+        return answer()
+
+    def _pleased(self) -> Doing:
         self._reply(250, f"{self._name()} is pleased to meet you")
         return None
 
-    def _do_ehlo(self, argument: str) -> Doing:
-        if not argument:
-            raise Fault(501, "a host name is expected")
-        self._reset()
-        self._helo, self._extended = argument, True
-        if self._server.options.advertise_auth is Audience.NON_CLIENTS and self._standing is None:
-            return self._when_known(self._capabilities)
-        return self._capabilities()
+    async def _verify_helo(self, answer: Callable[[], Doing]) -> None:
+        if self._server.options.senders.verify.includes(client=self._client()):
+            self._helo_holds = await self.outside(
+                self._server.senders.helo_holds(self._helo, self.remote_ip)
+            )
+        answer()
 
     def _capabilities(self) -> Doing:
-        options = self._server.options
+        options, client = self._server.options, self._client()
         lines = [f"{self._name()} is pleased to meet you", "HELP", "PIPELINING", "DSN"]
         limit = options.message_limit
         lines.append("SIZE" if limit >= UNLIMITED else f"SIZE {limit}")
-        if options.advertise_8bitmime:
+        if options.advertise_8bitmime.includes(client=client):
             lines.append("8BITMIME")
-        if options.advertise_auth.includes(client=self._client()):
-            lines.append(f"AUTH {' '.join(options.mechanisms)}")
-        if self._server.tls is not None and not self._secure:
+        if options.advertise_auth.includes(client=client):
+            lines.append(f"AUTH {' '.join(options.advertised(client=client))}")
+        if not self.secure and self._server.tls(self.local_ip) is not None:
             lines.append("STARTTLS")
         self.send(replies(250, lines))
         return None
@@ -175,7 +192,10 @@ class SMTPSession(CommandProtocol):
         except AddressSyntaxError as error:
             raise Fault(501, f"{mail.path} {error.text}") from error
         mail = Mail(path, mail.size, mail.body, mail.auth, mail.ret, mail.envid)
-        if self._server.options.force_auth is Audience.NON_CLIENTS and self._standing is None:
+        options = self._server.options
+        if self._standing is None and (
+            options.force_auth is Audience.NON_CLIENTS or options.senders.any
+        ):
             return self._when_known(lambda: self._sender(mail))
         return self._sender(mail)
 
@@ -189,9 +209,35 @@ class SMTPSession(CommandProtocol):
         ):
             self._reply(530, f"{mail.path} authentication is required")
             return None
+        try:
+            self._server.senders.check_local(mail.path)
+        except SenderRefused as refused:
+            self._reply(*refusal_reply(mail.path, refused))
+            return None
+        if self._server.options.senders.any:
+            return self._check_sender(mail)
+        self._accept_sender(mail)
+        return None
+
+    async def _check_sender(self, mail: Mail) -> None:
+        host = SendingHost(
+            ip=self.remote_ip,
+            helo=self._helo,
+            client=self._client(),
+            authenticated=self._login is not None,
+            blacklisted=self._blacklisted(),
+        )
+        checking = self._server.senders.check(mail.path, host, self._server.options.senders)
+        try:
+            self._spf = await self.outside(checking)
+        except SenderRefused as refused:
+            self._reply(*refusal_reply(mail.path, refused))
+            return
+        self._accept_sender(mail)
+
+    def _accept_sender(self, mail: Mail) -> None:
         self._mail = mail
         self._reply(250, f"{mail.path or '<>'} sender accepted")
-        return None
 
     def _do_rcpt(self, argument: str) -> Doing:
         if self._mail is None:
@@ -204,7 +250,7 @@ class SMTPSession(CommandProtocol):
         return self._recipient(rcpt)
 
     def _recipient(self, rcpt: Rcpt) -> Doing:
-        blacklisted = self._standing is Standing.BLACKLISTED
+        blacklisted = self._blacklisted()
         try:
             address, route = self._server.recipient(rcpt.path, blacklisted=blacklisted)
         except RoutingError as error:
@@ -260,7 +306,7 @@ class SMTPSession(CommandProtocol):
             self._server.log.write(1, self._tag, str(error))
             raise Fault(452, "the message cannot be stored now, try again later") from error
         limit = self._server.options.message_limit
-        self._message = IncomingMessage(draft=draft, limit=limit)
+        self._message = IncomingMessage(draft=draft, limit=limit, scanner=self._server.scanner())
         self._reply(354, "Enter mail, end with . on a line by itself")
         self.read_with(self._message.reader, self._end_of_data)
         return None
@@ -272,7 +318,7 @@ class SMTPSession(CommandProtocol):
             Envelope(
                 return_path=mail.path,
                 recipients=tuple(self._recipients),
-                source=Source("SMTP", self.remote_ip, account, self._helo),
+                source=Source("SMTP", self.remote_ip, account, self._helo, self.local_ip),
                 ret=mail.ret,
                 envid=mail.envid,
                 body=mail.body,
@@ -280,17 +326,19 @@ class SMTPSession(CommandProtocol):
         )
         trace = Trace(
             helo=self._helo,
+            helo_holds=self._helo_holds,
             ip=self.remote_ip,
             host=self._server.name(""),
             protocol=protocol(
-                extended=self._extended, secure=self._secure, authenticated=login is not None
+                extended=self._extended, secure=self.secure, authenticated=login is not None
             ),
             id=draft.name,
             time=self.clock.time(),
             account=account,
             recipient=self._recipients[0].address if len(self._recipients) == 1 else "",
         )
-        draft.write(trace.field())
+        mark = self._spf.field(self._server.name("")) if self._spf is not None else b""
+        draft.write(mark + trace.field())
         return draft
 
     def _end_of_data(self) -> Doing:
@@ -341,14 +389,15 @@ class SMTPSession(CommandProtocol):
     def _do_starttls(self, argument: str) -> Doing:
         if argument:
             raise Fault(501, "STARTTLS has no parameters")
-        if self._server.tls is None or self._secure:
+        side = None if self.secure else self._server.tls(self.local_ip)
+        if side is None:
             raise Fault(503, "TLS is not available")
         self._reply(220, "ready to start TLS")
-        self.start_tls(self._server.tls)
+        self.start_tls(side)
         self._reset()
-        self._secure = True
+        self.secure = True
         # What was said in the clear may have been somebody else's word (RFC 3207, 4.2).
-        self._helo, self._extended = "", False
+        self._helo, self._helo_holds, self._extended = "", None, False
         if self._login is not None:
             self._login.leave()
             self._login = None
@@ -392,7 +441,7 @@ class SMTPSession(CommandProtocol):
         self.send(f"334 {exchange.line}\r\n".encode("ascii"))
 
     async def _authenticate(self, credentials: Credentials) -> None:
-        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self._secure)
+        peer = Peer(ip=self.remote_ip, local_ip=self.local_ip, secure=self.secure)
         standing = await self._known()
         try:
             login = await self._server.access.login(
@@ -413,6 +462,10 @@ class SMTPSession(CommandProtocol):
     def _client(self) -> bool:
         fixed = self._standing is not None and self._standing.client
         return fixed or self._temporary or self._server.protection.is_temporary(self.remote_ip)
+
+    def _blacklisted(self) -> bool:
+        # A login clears the mark: the user is known, wherever he is.
+        return self._standing is Standing.BLACKLISTED and self._login is None
 
     async def _find_standing(self) -> None:
         self._standing = await self._server.protection.standing(self.remote_ip)
@@ -435,6 +488,7 @@ class SMTPSession(CommandProtocol):
 
     def _reset(self) -> None:
         self._mail = None
+        self._spf = None
         self._recipients = []
         self._trapped = False
         message, self._message = self._message, None

@@ -10,20 +10,20 @@ Addresses) and Protection.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reference.kernel.access import Access
 from reference.kernel.address import ip_literal, parse, parse_path
+from reference.kernel.banned import Scanner
 from reference.kernel.clock import Clock
 from reference.kernel.protection import Protection
 from reference.kernel.relay import Destination, RelayOptions, ToClients
 from reference.kernel.routes import Address, Route, RoutingError
 from reference.kernel.table import Purpose
 from reference.kernel.work import Work
-from reference.protocols.sasl import CLEAR_TEXT, MECHANISMS
+from reference.protocols.sasl import CLEAR_TEXT, MECHANISMS, NTLM
 from reference.protocols.smtp_replies import (
     BLACKLISTED,
     IN_BLACK_LIST,
@@ -31,6 +31,8 @@ from reference.protocols.smtp_replies import (
     WHITE_HOLE,
     ServerStrings,
 )
+from reference.protocols.smtp_sender import Audience, SenderChecks, SenderOptions
+from reference.protocols.tls import Side, no_tls
 from reference.queue.queue import Queue
 from reference.transport.dnr import DNSFailure, NoData, NoSuchName
 from reference.transport.smtp_route import forward_queue
@@ -41,18 +43,6 @@ BLACKLISTED_DOMAIN = "blacklisted"
 WHITE_HOLE_NAME = "blacklist-admin"
 #: A timer of the clock needs a finite number of seconds.
 LONGEST = 365 * 86400.0
-
-
-class Audience(enum.Enum):
-    """For whom an option holds."""
-
-    NOBODY = "nobody"
-    NON_CLIENTS = "non-clients"
-    EVERYBODY = "everybody"
-
-    def includes(self, *, client: bool) -> bool:
-        """Tell whether the option holds for a client or non-client address."""
-        return self is Audience.EVERYBODY or (self is Audience.NON_CLIENTS and not client)
 
 
 class SettingsReader(Protocol):
@@ -100,14 +90,30 @@ class ReceiverOptions:
     advertise_auth: Audience
     mechanisms: tuple[str, ...]
     """The SASL mechanisms that are advertised; the others work all the same."""
+    advertise_ntlm: Audience
     force_auth: Audience
-    advertise_8bitmime: bool
+    senders: SenderOptions
+    advertise_8bitmime: Audience
     message_limit: int
     """Octets; a number greater than any message when unlimited."""
     recipient_limit: int
     error_limit: int
     command_timeout: float
     """Seconds."""
+
+    @property
+    def asks_who(self) -> bool:
+        """True when the answer to EHLO depends on whether the client's address is a client's."""
+        return Audience.NON_CLIENTS in (
+            self.advertise_auth,
+            self.advertise_ntlm,
+            self.advertise_8bitmime,
+        )
+
+    def advertised(self, *, client: bool) -> tuple[str, ...]:
+        """Return the SASL mechanisms that a client or non-client address is told of."""
+        ntlm = (NTLM,) if self.advertise_ntlm.includes(client=client) else ()
+        return (*self.mechanisms, *ntlm)
 
     @classmethod
     def read(cls, settings: SettingsReader) -> ReceiverOptions:
@@ -122,10 +128,12 @@ class ReceiverOptions:
                 to_clients=ToClients(_word(get("RelayToClients"))),
                 to_backed_up=bool(get("RelayToBackup")),
             ),
-            advertise_auth=Audience(_word(get("AdvertiseAUTH"))),
+            advertise_auth=Audience.of(get("AdvertiseAUTH")),
+            advertise_ntlm=Audience(_word(get("AdvertiseNTLM"))),
             mechanisms=MECHANISMS if get("AdvertiseSecureSASL") else CLEAR_TEXT,
-            force_auth=Audience(_word(get("ForceAUTH"))),
-            advertise_8bitmime=bool(get("Advertise8BITMIME")),
+            force_auth=Audience.of(get("ForceAUTH")),
+            senders=SenderOptions.read(get),
+            advertise_8bitmime=Audience(_word(get("Advertise8BITMIME"))),
             message_limit=int(get("MessageLimit")),
             recipient_limit=int(get("RecipientLimit")),
             error_limit=int(get("ErrorLimit")),
@@ -146,23 +154,28 @@ class Reception:
         protection: Protection,
         resolver: Resolver,
         strings: ServerStrings,
+        senders: SenderChecks,
         name: Callable[[str], str],
         clock: Clock,
         work: Work,
         log: Log,
-        tls: object | None = None,
+        tls: Callable[[str], Side | None] = no_tls,
         records: Callable[[str], bool] | None = None,
+        scanner: Callable[[], Scanner | None] = lambda: None,
     ) -> None:
         """``name`` gives the domain name of one of the server's addresses (Main Domain for "").
 
-        ``tls`` is a context factory for STARTTLS, None without a certificate. ``records`` tells
-        whether the Router's table has records for a domain.
+        ``tls`` gives what secures connections to a server address, or None. ``records`` tells
+        whether the Router's table has records for a domain. ``scanner`` makes what looks for banned
+        lines in a message.
         """
         self.router = router
         self.queue = queue
         self.access = access
         self.protection = protection
         self.strings = strings
+        self.senders = senders
+        self.scanner = scanner
         self.name = name
         self.clock = clock
         self.work = work
@@ -177,10 +190,6 @@ class Reception:
 
     def _reread(self, *_: object) -> None:
         self.options = ReceiverOptions.read(self._settings)
-
-    def channels(self) -> int:
-        """Return how many sessions may be open at a time."""
-        return int(self._settings.get("SMTP", "InputChannels"))
 
     def challenge(self) -> str:
         """Return a challenge that no session had before."""

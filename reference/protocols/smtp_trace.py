@@ -34,17 +34,24 @@ class Trace:
     account: str = ""
     recipient: str = ""
     """The recipient if there is one only: the others' business is nobody's."""
+    helo_holds: bool | None = None
+    """Whether the name that the client gave leads to its address; None: nobody has looked."""
 
     def field(self) -> bytes:
         """Return the field with its line ends."""
-        helo = _UNSAFE.sub("?", self.helo)[:255] or f"[{self.ip}]"
         account = f" (account {_comment(self.account)} verified)" if self.account else ""
         wanted = f"\r\n  for <{self.recipient}>" if _plain(self.recipient) else ""
         return (
-            f"Received: from {helo} ([{self.ip}]){account}\r\n"
+            f"Received: from {self._origin()}{account}\r\n"
             f"  by {self.host} (SMTP)\r\n"
             f"  with {self.protocol} id {self.id}{wanted}; {date(self.time)}\r\n"
         ).encode("ascii", "replace")
+
+    def _origin(self) -> str:
+        helo = _UNSAFE.sub("?", self.helo)[:255] or f"[{self.ip}]"
+        if self.helo_holds is False:
+            return f"[{self.ip}] (HELO {helo})"
+        return f"{helo} ([{self.ip}]{' verified' if self.helo_holds else ''})"
 
 
 def protocol(*, extended: bool, secure: bool, authenticated: bool) -> str:

@@ -24,6 +24,8 @@ class Entry:
     """The recipient's place in the message's envelope."""
     address: str
     """The address inside the queue, as the Router gave it."""
+    mailbox: str = ""
+    """The account's mailbox that the address names; empty for INBOX."""
 
 
 class Result(enum.Enum):

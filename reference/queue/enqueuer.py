@@ -74,7 +74,7 @@ class Enqueuer:
                 ended.append((index, failed(f"no {route.module} module here", "5.3.3")))
             else:
                 entries = queues.setdefault((route.module, route.host), [])
-                entries.append(Entry(index, route.address))
+                entries.append(Entry(index, route.address, route.mailbox))
             self._log.write(
                 4,
                 "ENQUEUER",

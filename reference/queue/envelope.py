@@ -43,6 +43,8 @@ class Source:
     account: str = ""
     """The authenticated account as ``john@mycompany.com``, or empty."""
     helo: str = ""
+    local_ip: str = ""
+    """The server address at which it was received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,12 @@ def _line(begin: bytes, values: Sequence[tuple[str, str]]) -> bytes:
 
 
 def _source_values(source: Source) -> Sequence[tuple[str, str]]:
-    return [("ip", source.ip), ("account", source.account), ("helo", source.helo)]
+    return [
+        ("ip", source.ip),
+        ("account", source.account),
+        ("helo", source.helo),
+        ("at", source.local_ip),
+    ]
 
 
 def _options(envelope: Envelope) -> Sequence[tuple[str, str]]:
@@ -215,6 +220,7 @@ def _parse_source(value: bytes) -> Source:
         ip=values.get("ip", ""),
         account=values.get("account", ""),
         helo=values.get("helo", ""),
+        local_ip=values.get("at", ""),
     )
 
 

@@ -193,10 +193,21 @@ class Account:
     def mailbox(self, name: str = INBOX) -> Mailbox:
         """Return a mailbox. Raises NoSuchMailbox, BadName."""
         name = mailbox_names.checked(name)
-        path = self.folder / mailbox_names.file_of(name)
-        if name != INBOX and not path.is_file():
+        path = self._mailbox_path(name)
+        if path is None:
             raise NoSuchMailbox(f"Mailbox {name} does not exist")
         return self.domain.mailboxes.get(path, lambda: _Uids(self, name))
+
+    def _mailbox_path(self, name: str) -> Path | None:
+        """Return where a mailbox is; INBOX is a text file when there is no other."""
+        text = self.folder / mailbox_names.file_of(name)
+        if not mailbox_names.is_mailbox(text):
+            other = self.folder / mailbox_names.file_of(name, mailbox_names.DIRECTORY)
+            if mailbox_names.is_mailbox(other):
+                return other
+            if name != INBOX:
+                return None
+        return text
 
     def mailbox_names(self) -> list[str]:
         """Return the names of all mailboxes, INBOX first."""
@@ -205,18 +216,26 @@ class Account:
     def create_mailbox(self, name: str) -> Mailbox:
         """Make a mailbox and return it. Raises MailboxExists, BadName, StorageError, FileError.
 
-        ``box.mbox`` makes the mailbox ``box`` of that format (Guide, Mailboxes).
+        ``box.mbox`` and ``box.mdir`` make the mailbox ``box`` of that format (Guide, Mailboxes);
+        without an extension the account's setting for new mailboxes says which.
         """
-        name = mailbox_names.checked(name.removesuffix(".mbox"))
-        path = self.folder / mailbox_names.file_of(name)
-        if name == INBOX or path.exists():
+        name, extension = mailbox_names.divided(name)
+        name = mailbox_names.checked(name)
+        if name == INBOX or self._mailbox_path(name) is not None:
             raise MailboxExists
+        if not extension:
+            text = self.get("DefaultMailboxType") == "TextMailbox"
+            extension = mailbox_names.TEXT if text else mailbox_names.DIRECTORY
+        path = self.folder / mailbox_names.file_of(name, extension)
         limit = self.get("MaxMailboxes")
         if 0 <= limit <= len(self.mailbox_names()):
             raise StorageError("The account has as many Mailboxes as it may have")
         try:
             path.parent.mkdir(exist_ok=True, parents=True)
-            path.touch()
+            if extension == mailbox_names.TEXT:
+                path.touch()
+            else:
+                path.mkdir()
             fsync_folder(path.parent)
         except OSError as error:
             raise FileError(f"{path}: {error.strerror}") from error

@@ -43,6 +43,7 @@ from reference.storage.files import (
     remove_folder,
     write_dictionary,
 )
+from reference.storage.kinds_pem import with_dependents
 from reference.storage.mailboxes import OpenMailboxes
 from reference.storage.objects import Forwarder, MailingList
 from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS, TEMPLATE_ONLY
@@ -144,7 +145,7 @@ class Domain:
 
     def update(self, changes: Mapping[str, Value]) -> None:
         """Set some Domain Settings. Raises SettingError, FileError; then nothing has changed."""
-        self.settings.update(changes)
+        self.settings.update(with_dependents(changes, self.explicit))
 
     def replace(self, values: Mapping[str, Value]) -> None:
         """Set Domain Settings in place of all explicit ones. Raises like :meth:`update`."""

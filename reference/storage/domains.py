@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from reference.formats.dictionary import Value
 from reference.kernel.clock import Clock
-from reference.storage import names
+from reference.storage import kinds_pem, names
 from reference.storage.account import Account
 from reference.storage.domain import Domain, Neighbours, Object
 from reference.storage.errors import (
@@ -327,6 +327,7 @@ class Domains:
             other = self._by_address.get(ip)
             if other is not None and other is not domain:
                 raise SettingError(f"IPAddresses: {ip} is assigned to {other.name} already")
+        kinds_pem.check(typed, has_address=domain.is_main or bool(typed.get("IPAddresses")))
 
     def _assign_addresses(self) -> None:
         self._by_address = {

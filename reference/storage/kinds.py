@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -210,21 +210,41 @@ class Strings(Kind):
 
 
 @dataclass(frozen=True)
-class Ports(Kind):
-    """An array of TCP port numbers."""
+class StringMap(Kind):
+    """A dictionary of strings."""
 
-    description: str = "an array of port numbers from 1 to 65535"
+    description: str = "a dictionary of strings"
 
-    def parse(self, value: Value) -> tuple[int, ...]:
-        ports = []
-        for text in _strings(value, self):
-            if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-                raise ValueError(f"{text!r} is incorrect; write {self.description}")
-            ports.append(int(text))
-        return tuple(dict.fromkeys(ports))
+    def parse(self, value: Value) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for key, text in value.items() if isinstance(value, dict) else ():
+            if isinstance(text, str) and key.strip() and text.strip():
+                found[key.strip()] = text.strip()
+        if not isinstance(value, dict) or len(found) < len(value):
+            raise ValueError(f"{self.description} is expected, none of them empty")
+        return found
 
-    def print(self, value: Iterable[int]) -> Value:
-        return [str(port) for port in value]
+    def print(self, value: Mapping[str, str]) -> Value:
+        return dict(value)
+
+
+@dataclass(frozen=True)
+class Lines(Kind):
+    """An array of strings that count as they are, blanks and line ends too; empty ones vanish."""
+
+    description: str = "an array of strings"
+
+    def parse(self, value: Value) -> tuple[str, ...]:
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list):
+            raise ValueError(f"an array of strings is expected: {self.description}")
+        lines = [line for line in found if isinstance(line, str)]
+        if len(lines) != len(found):
+            raise ValueError(f"an array of strings is expected: {self.description}")
+        return tuple(line for line in lines if line.strip())
+
+    def print(self, value: Iterable[str]) -> Value:
+        return list(value)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Names of mailboxes and the files that hold them.
 
 Guide 3.5.2, Mailboxes (Mailbox Names, Mailbox Formats). Names are case-sensitive, except INBOX; the
-slash separates the levels of nested mailboxes. The mailbox ``box`` is the file ``box.mbox``; the
-mailbox ``box/inner`` is ``inner.mbox`` in the folder ``box.folder``, so that a mailbox can hold
-messages and submailboxes at once.
+slash separates the levels of nested mailboxes. The mailbox ``box`` is the file ``box.mbox`` or the
+directory ``box.mdir``, as its format is; the mailbox ``box/inner`` is ``inner.mbox`` in the folder
+``box.folder``, so that a mailbox can hold messages and submailboxes at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from pathlib import Path, PurePath
 
 from reference.storage.errors import BadName
 
-_SUFFIX = ".mbox"
+#: The extensions of the formats: text, directory.
+TEXT = ".mbox"
+DIRECTORY = ".mdir"
 _FOLDER = ".folder"
 
 
@@ -32,10 +34,25 @@ def checked(name: str) -> str:
     return "/".join(parts)
 
 
-def file_of(name: str) -> PurePath:
-    """Return the path, below the account's folder, of a checked name's file."""
+def file_of(name: str, extension: str = TEXT) -> PurePath:
+    """Return the path, below the account's folder, of a checked name's file or directory."""
     *above, last = name.split("/")
-    return PurePath(*(part + _FOLDER for part in above), last + _SUFFIX)
+    return PurePath(*(part + _FOLDER for part in above), last + extension)
+
+
+def is_mailbox(path: Path) -> bool:
+    """Tell whether a file or directory is a mailbox of one of the formats."""
+    if path.suffix == TEXT:
+        return path.is_file()
+    return path.suffix == DIRECTORY and path.is_dir()
+
+
+def divided(name: str) -> tuple[str, str]:
+    """Divide the name of a new mailbox into its own name and the extension of a format, or none."""
+    for extension in (TEXT, DIRECTORY):
+        if name.endswith(extension):
+            return name.removesuffix(extension), extension
+    return name, ""
 
 
 def names_in(folder: Path) -> list[str]:
@@ -46,7 +63,7 @@ def names_in(folder: Path) -> list[str]:
 
 def _walk(folder: Path, above: str) -> Iterator[str]:
     for entry in folder.iterdir() if folder.is_dir() else ():
-        if entry.suffix == _SUFFIX and entry.is_file():
+        if is_mailbox(entry):
             yield above + entry.stem
         elif entry.suffix == _FOLDER and entry.is_dir():
             yield from _walk(entry, f"{above}{entry.stem}/")

@@ -13,6 +13,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from reference.storage.mbox import Mailbox, UidStore
+from reference.storage.mdir import SUFFIX, DirectoryMailbox, SharedFiles
 
 
 class OpenMailboxes:
@@ -24,6 +25,7 @@ class OpenMailboxes:
         self._keep = keep
         self._open: WeakValueDictionary[Path, Mailbox] = WeakValueDictionary()
         self._recent: OrderedDict[Path, Mailbox] = OrderedDict()
+        self._shared = SharedFiles()
         self._lock = threading.Lock()
 
     def get(self, path: Path, uids: Callable[[], UidStore]) -> Mailbox:
@@ -31,13 +33,18 @@ class OpenMailboxes:
         with self._lock:
             mailbox = self._open.get(path)
             if mailbox is None:
-                mailbox = Mailbox(path=path, uids=uids(), remark=self._remark)
+                mailbox = self._made(path, uids())
                 self._open[path] = mailbox
             self._recent[path] = mailbox
             self._recent.move_to_end(path)
             if len(self._recent) > self._keep:
                 self._recent.popitem(last=False)
             return mailbox
+
+    def _made(self, path: Path, uids: UidStore) -> Mailbox:
+        if path.suffix == SUFFIX:
+            return DirectoryMailbox(path=path, uids=uids, shared=self._shared, remark=self._remark)
+        return Mailbox(path=path, uids=uids, remark=self._remark)
 
     def forget(self, folder: Path) -> None:
         """Forget the mailboxes below a folder that was removed or renamed."""

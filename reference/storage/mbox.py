@@ -15,7 +15,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -113,12 +113,14 @@ class Mailbox:
         time: float,
         extra_headers: bytes = b"",
         flags: Flag = NO_FLAGS,
+        share: Hashable | None = None,
     ) -> StoredMessage:
         """Store a message and return when it is on the disk.
 
         ``chunks`` are its octets in pieces of any size, ``extra_headers`` complete lines to put
-        before it, ``time`` seconds since the epoch. Raises FileError (a full disk, say); then
-        the mailbox is as it was. An exception of ``chunks`` passes through likewise.
+        before it, ``time`` seconds since the epoch; ``share`` names the message among those that go
+        into several mailboxes, for formats that store it once. Raises FileError (a full disk, say);
+        then the mailbox is as it was. An exception of ``chunks`` passes through likewise.
         """
         with self._opened():
             self._mend()

@@ -80,6 +80,15 @@ def flag_letters(flags: Flag) -> bytes:
     ).encode()
 
 
+def flags_of(letters: str) -> Flag:
+    """Return the flags whose letters are in upper case."""
+    flags = NO_FLAGS
+    for flag, letter in _LETTERS:
+        if letter.upper() in letters:
+            flags |= flag
+    return flags
+
+
 def print_from_line(line: FromLine) -> bytes:
     """Return a From-line without its line end."""
     path = "".join("?" if ord(sign) < 32 or ord(sign) == 127 else sign for sign in line.return_path)
@@ -111,14 +120,9 @@ def parse_from_line(line: bytes) -> FromLine | None:
     parts = _FROM_LINE.fullmatch(line)
     if parts is None:
         return _parse_legacy(line)
-    letters = parts[2].decode("ascii")
-    flags = NO_FLAGS
-    for flag, letter in _LETTERS:
-        if letter.upper() in letters:
-            flags |= flag
     return FromLine(
         return_path=parts[1].decode("utf-8", "surrogateescape"),
-        flags=flags,
+        flags=flags_of(parts[2].decode("ascii")),
         uid=int(parts[4]),
         time=_parse_time(parts[5]),
         length=None if parts[3] is None else int(parts[3]),

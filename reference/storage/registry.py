@@ -13,22 +13,26 @@ from types import MappingProxyType
 from reference.storage.kinds import (
     Choice,
     Duration,
+    Lines,
     LogLevel,
     Number,
-    Ports,
     Size,
+    StringMap,
     Strings,
     Text,
     YesNo,
 )
 from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS
+from reference.storage.sockets import Sockets
 from reference.storage.table import Setting, Table
 
 _FLAG = YesNo()
 _DURATION = Duration()
 _TEXT = Text()
 _STRINGS = Strings()
-_WHOM = Choice("nobody", ("non-clients", "nonclients"), ("everybody", "anybody", "all"))
+_WHOM = Choice(
+    ("nobody", "no"), ("non-clients", "nonclients"), ("everybody", "anybody", "all", "yes")
+)
 _EVERYBODY = ("everybody", "anybody", "anyone", "if received from everybody")
 
 
@@ -36,19 +40,40 @@ def _log(document: str, default: str = "3") -> Setting:
     return Setting("LogLevel", "Log", LogLevel(), default, document)
 
 
-def _listener(document: str, port: str, channels: str = "100") -> tuple[Setting, ...]:
+_LISTENERS = "TCP/IP Listeners"
+
+
+def _listener(document: str, port: str) -> tuple[Setting, ...]:
+    return (
+        Setting("ListenerPorts", "listener", Sockets(), [port], document),
+        Setting(
+            "SameAddressLimit",
+            "Max Connections from same Address",
+            Number(least=-1),
+            "unlimited",
+            f"{_LISTENERS}, Limiting Connections from the same Address",
+        ),
+    )
+
+
+def _access(document: str, port: str, channels: str = "100") -> tuple[Setting, ...]:
     return (
         _log(document),
         Setting("Channels", "Channels", Number(), channels, document),
-        Setting("ListenerPorts", "listener", Ports(), [port], document),
+        *_listener(document, port),
     )
 
 
 _SMTP = "SMTP Module"
 _SENDING = f"{_SMTP}, Sending Messages via the Internet"
+_SECURE_SENDING = f"{_SMTP}, Secure (encrypted) Message Relaying"
 _RECEIVING = f"{_SMTP}, Receiving Messages"
 _RELAYING = f"{_SMTP}, Message Relaying"
+_HEADER_CHECKS = "Admin article, Reception, Header Checks"
 _PROTECTION = "Protection"
+_TLS = "Security, Using SSL/TLS Secure Connections"
+_BLACKLISTING = f"{_PROTECTION}, Blacklisting Offenders"
+_BANNING = f"{_PROTECTION}, Banning Mail by Header and Body Lines"
 _DNR = "System Administration, Domain Name Resolver"
 
 SMTP = Table(
@@ -56,13 +81,19 @@ SMTP = Table(
         _log(f"{_SMTP}, Configuring the SMTP module"),
         Setting("OutputChannels", "Channels", Number(), "100", _SENDING),
         Setting("Forward", "Forward to", _TEXT, "", _SENDING),
+        Setting("ForwardAUTHName", "Send AUTH", _TEXT, "", _SENDING),
+        Setting("ForwardAUTHPassword", "Send AUTH Password", _TEXT, "", _SENDING),
+        Setting("ChannelsPerHost", "Channels/Host", Number(least=1), "3", _SENDING),
+        Setting("AddChannelAfter", "Add Channel after", _DURATION, "1m", _SENDING),
+        Setting("SecureDomains", "Send Encrypted To Domains", _STRINGS, [], _SECURE_SENDING),
+        Setting("SecureWherePossible", "wherever possible", _FLAG, "NO", _SECURE_SENDING),
         Setting("RetryInterval", "Retry Every", _DURATION, "30m", _SENDING),
         Setting("RetryInterval2", "then Every", _DURATION, "2h", _SENDING),
         Setting("RetryPeriod1", "After", _DURATION, "1d", _SENDING),
         Setting("GiveUpAfter", "Keep Trying for", _DURATION, "5d", _SENDING),
         Setting("WarnAfter", "Send Warnings After", _DURATION, "never", _SENDING),
         Setting("InputChannels", "Channels", Number(), "100", _RECEIVING),
-        Setting("ListenerPorts", "listener", Ports(), ["25"], _RECEIVING),
+        *_listener(_RECEIVING, "25"),
         Setting("MessageLimit", "Size", Size(), "unlimited", _RECEIVING),
         Setting("RecipientLimit", "Recipients", Number(least=1), "1000", _RECEIVING),
         Setting("ErrorLimit", "Errors", Number(least=1), "20", _RECEIVING),
@@ -70,8 +101,10 @@ SMTP = Table(
         Setting("AdvertiseAUTH", "Advertise AUTH capability to", _WHOM, "everybody", _RECEIVING),
         Setting("AdvertiseSecureSASL", "Advertise Secure SASL methods", _FLAG, "YES", "Security"),
         Setting("AdvertiseNTLM", "Advertise NTLM AUTH", _WHOM, "nobody", _RECEIVING),
-        Setting("Advertise8BITMIME", "Advertise 8BITMIME", _FLAG, "YES", _RECEIVING),
+        Setting("Advertise8BITMIME", "Advertise 8BITMIME to", _WHOM, "everybody", _RECEIVING),
         Setting("VerifyReturnPath", "Verify HELO and Return-Path", _WHOM, "nobody", _RECEIVING),
+        Setting("ReverseConnect", "Reverse Connect for", _WHOM, "nobody", _HEADER_CHECKS),
+        Setting("CheckSPF", "Check SPF Records for", _WHOM, "nobody", _HEADER_CHECKS),
         Setting("ForceAUTH", "Force AUTH for", _WHOM, "nobody", _RECEIVING),
         Setting(
             "RelayToNonClients",
@@ -138,13 +171,28 @@ PROTECTION = Table(
             "100",
             f"{_PROTECTION}, Relaying for Mobile Users",
         ),
+        Setting("UseBlacklistingDNS", "Use Blacklisting DNS", _FLAG, "NO", _BLACKLISTING),
+        Setting("RBLServers", "RBL Servers", _STRINGS, [], _BLACKLISTING),
+        Setting("BlacklistByName", "Blacklist by DNS Name", _FLAG, "NO", _BLACKLISTING),
+        Setting("BlacklistedNames", "Blacklisted Names", _STRINGS, [], _BLACKLISTING),
+        Setting("UnBlacklistByName", "UnBlacklist by DNS Name", _FLAG, "NO", _BLACKLISTING),
+        Setting("UnBlacklistedNames", "UnBlacklisted Names", _STRINGS, [], _BLACKLISTING),
     )
 )
+
+BANNED = Table(
+    (
+        Setting("HeaderLines", "Banned Header Lines", Lines(), [], _BANNING),
+        Setting("BodyLines", "Banned Body Lines", Lines(), [], _BANNING),
+    )
+)
+
+_ALERT_TEXT = "Your account is over its storage quota; delete some messages"
 
 LOCAL = Table(
     (
         _log("Local Delivery Module, Configuring"),
-        Setting("Processes", "Processes", Number(most=1000), "1", "Local Delivery Module"),
+        Setting("Processes", "Processes", Number(most=1000), "4", "Local Delivery Module"),
         Setting(
             "KeepIfFull", "Keep if the Account is full", _DURATION, "1d", "Local Delivery Module"
         ),
@@ -159,6 +207,28 @@ LOCAL = Table(
             "Local Delivery Module",
         ),
         Setting("WarnAfter", "Send Warnings after", _DURATION, "never", "Local Delivery Module"),
+        Setting(
+            "AlertPercent",
+            "Send Alerts if Account is % full",
+            Number(most=100),
+            "0",
+            "Local Delivery Module",
+        ),
+        Setting("AlertText", "Alert Text", _TEXT, _ALERT_TEXT, "Local Delivery Module"),
+        Setting(
+            "FlowLimit",
+            "Suspend Account Queue if Received",
+            Number(),
+            "0",
+            "Local Delivery Module, Message Flow Control",
+        ),
+        Setting(
+            "FlowPeriod",
+            "messages within",
+            _DURATION,
+            "5m",
+            "Local Delivery Module, Message Flow Control",
+        ),
         Setting(
             "EnvelopeRecipientsField",
             "Envelope Recipients field",
@@ -179,6 +249,13 @@ LOCAL = Table(
             Choice("Disabled", "Enabled", "Direct Mailbox"),
             "Disabled",
             "Local Delivery Module, Routing Settings",
+        ),
+        Setting(
+            "AllDomainAliases",
+            "All-Domain Aliases",
+            StringMap(),
+            {},
+            "Local Delivery Module, All-Domain Aliases",
         ),
     )
 )
@@ -272,13 +349,20 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "SMTP": SMTP,
         "LOCAL": LOCAL,
         "LIST": Table((_log("LIST Module, Configuring the LIST module"),)),
-        "POP": Table(_listener("POP Module, Configuring the POP module", "110")),
-        "IMAP": Table(_listener("IMAP Module, Configuring the IMAP module", "143")),
-        "PWD": Table(_listener("PWD Module, Configuring the PWD module", "106")),
-        "HTTPU": Table(_listener("HTTP Module, Configuring the HTTP module", "8100")),
+        "POP": Table(_access("POP Module, Configuring the POP module", "110")),
+        "IMAP": Table(_access("IMAP Module, Configuring the IMAP module", "143")),
+        "PWD": Table(_access("PWD Module, Configuring the PWD module", "106")),
+        "HTTPA": Table(_access("HTTP Module, Access to the WebAdmin Interface", "8010")),
+        "HTTPU": Table(_access("HTTP Module, Configuring the HTTP module", "8100")),
         "DNR": DNR,
-        "TLS": Table((_log("Security, Using SSL/TLS Secure Connections"),)),
+        "TLS": Table(
+            (
+                _log(_TLS),
+                Setting("TimeToLive", "Time To Live", _DURATION, "10m", _TLS),
+            )
+        ),
         "Protection": PROTECTION,
+        "Banned": BANNED,
         "Logs": LOGS,
         "Strings": STRINGS,
         "DomainDefaults": DOMAIN_SETTINGS,

@@ -19,6 +19,7 @@ from reference.storage.kinds import (
     Text,
     YesNo,
 )
+from reference.storage.kinds_pem import Pem
 from reference.storage.table import OpenTable, Setting
 
 _FLAG = YesNo()
@@ -78,6 +79,7 @@ ACCOUNT_SETTINGS = OpenTable(
 
 _UNKNOWN = "Domains, Processing Unknown Names"
 _ALL = "Domains, Sending Mail To All Accounts in the Domain"
+_CERTIFICATES = "Security, Domain Security Settings"
 _FOLDERING = "Domains, Subdirectories for Large Domains"
 _DOMAIN_LIMITS = "Domains, Domain Limits"
 
@@ -150,10 +152,14 @@ DOMAIN_SETTINGS = OpenTable(
         Setting(
             "CertificateType",
             "Secure Certificate To Use",
+            # Newer versions call the server-wide certificate the test certificate.
             Choice("No", "Server", "Custom", "Test"),
             "No",
-            "Security, Domain Security Settings",
+            _CERTIFICATES,
         ),
+        Setting("PrivateSecureKey", "Private Key", Pem("key"), "", _CERTIFICATES),
+        Setting("SecureCertificate", "Certificate", Pem("certificate"), "", _CERTIFICATES),
+        Setting("CAChain", "Certificate Authority Chain", Pem("chain"), "", _CERTIFICATES),
         Setting(
             "Foldering",
             "Foldering Method",

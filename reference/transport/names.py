@@ -19,7 +19,7 @@ class Resolver(Protocol):
     def ptr(self, ip: str, /) -> Awaitable[list[str]]:
         """Return the names of an address."""
 
-    def a(self, name: str, /) -> Awaitable[list[str]]:
+    def a(self, name: str, /, *, quick: bool = False) -> Awaitable[list[str]]:
         """Return the addresses of a host."""
 
 
@@ -36,9 +36,9 @@ class QuietNames:
         except DNSError:
             return []
 
-    async def a(self, name: str) -> list[str]:
-        """Return the addresses of a host, or none."""
+    async def a(self, name: str, *, quick: bool = False) -> list[str]:
+        """Return the addresses of a host, or none; ``quick`` gives up soon."""
         try:
-            return await self._resolver.a(name)
+            return await self._resolver.a(name, quick=quick)
         except DNSError:
             return []

@@ -55,6 +55,23 @@ class Patience:
                 timer.cancel()
             wait.done()
 
+    async def limited(self, seconds: float, doing: Coroutine[Any, Any, T]) -> T:
+        """Run something that waits more than once; raise :class:`OutOfTime` after ``seconds``.
+
+        It holds the waits itself. What it awaits when its time is up is cancelled.
+        """
+        running: Deferred[T] = Deferred.fromCoroutine(doing)
+        timer = self._clock.call_later(seconds, running.cancel)
+        try:
+            return await running
+        except CancelledError:
+            if timer.active():
+                raise
+            raise OutOfTime(f"not done within {seconds:g} seconds") from None
+        finally:
+            if timer.active():
+                timer.cancel()
+
     def _guarded(self, coming: Deferred[T]) -> Deferred[T]:
         """Return a Deferred that fires with ``coming``, inside a task."""
         guarded: Deferred[T] = Deferred()

@@ -1,6 +1,7 @@
 """One outgoing SMTP connection: lines out, replies in. The dialogue itself is elsewhere.
 
-Octets go through as they are; :mod:`reference.transport.smtp_session` says which.
+Octets go through as they are; :mod:`reference.transport.smtp_session` says which. The connection
+may be made a secure one at any time; what came in the clear before is forgotten then.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.x509 import Certificate
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,7 +27,7 @@ class Disconnected(Exception):  # noqa: N818 - it is what happened
     """The connection is gone, or what came over it is no SMTP."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class SMTPClient(Protocol):
     """The client's end of a connection.
 
@@ -42,6 +44,7 @@ class SMTPClient(Protocol):
         self._resuming: Deferred[None] | None = None
         self._paused = False
         self._gone: Disconnected | None = None
+        self._securing: Deferred[None] | None = None
 
     def connectionMade(self) -> None:
         """Ask the transport to tell when it has enough to send."""
@@ -57,10 +60,37 @@ class SMTPClient(Protocol):
         self._asking = Deferred(lambda _: self._forget())
         return self._asking
 
-    def line(self, text: str) -> None:
-        """Send a line."""
-        self._trace(f"> {text}")
+    def line(self, text: str, *, shown: str = "") -> None:
+        """Send a line; ``shown`` is what the trace is told in place of a secret one."""
+        self._trace(f"> {shown or text}")
         self.octets(text.encode("utf-8", "surrogateescape") + b"\r\n")
+
+    def start_tls(self, creator: object) -> Deferred[None]:
+        """Make the connection a secure one; fails with :class:`Disconnected`.
+
+        ``creator`` makes the client's side of TLS for Twisted.
+        """
+        if self._gone is not None or self.transport is None:
+            return fail(self._gone or Disconnected("the connection was not made"))
+        # RFC 3207, 4.2: nothing that came in the clear may be taken for an answer under TLS.
+        self._reader = ReplyReader()
+        self._replies.clear()
+        securing: Deferred[None] = Deferred(lambda _: self._forget_handshake())
+        self._securing = securing
+        self.transport.startTLS(creator)
+        return securing
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up; called by Twisted."""
+        self._trace("* TLS")
+        securing, self._securing = self._securing, None
+        if securing is not None:
+            securing.callback(None)
+
+    def certificate(self) -> Certificate | None:
+        """Return the certificate that the other side has shown."""
+        shown = self.transport.getPeerCertificate()
+        return shown.to_cryptography() if shown is not None else None
 
     def octets(self, octets: bytes) -> None:
         """Send octets."""
@@ -133,10 +163,15 @@ class SMTPClient(Protocol):
     def _forget(self) -> None:
         self._asking = None
 
+    def _forget_handshake(self) -> None:
+        self._securing = None
+
     def _lose(self, why: str) -> None:
         if self._gone is None:
             self._gone = Disconnected(why)
         self._wake()
         asking, self._asking = self._asking, None
-        if asking is not None:
-            asking.errback(self._gone)
+        securing, self._securing = self._securing, None
+        for awaited in (asking, securing):
+            if awaited is not None:
+                awaited.errback(self._gone)

@@ -1,27 +1,23 @@
-"""The SMTP module's sending side: a queue for each host, connections, retries, reports.
+"""The SMTP module's sending side: a queue for each host, channels, retries, reports.
 
-Guide 3.5.2, SMTP Module, Sending Messages via the Internet. A channel is a connection that works
-on one host's queue: it tries the relays in their order until one takes the session, sends one
-message after the other, and ends when nothing is left to send. When no relay can be reached, the
-whole queue waits for Retry Every; a message (or a recipient) that a host refuses for the time being
-waits alone; what is not delivered within Keep Trying for is returned to its sender.
+Guide 3.5.2, SMTP Module, Sending Messages via the Internet. A channel works on one host's queue: it
+opens a session, sends one message after the other, and ends when nothing is left to send. When no
+relay can be reached, the whole queue waits for Retry Every; a message (or a recipient) that a host
+refuses for the time being waits alone; what is not delivered within Keep Trying for is returned to
+its sender, and so is at once what may only go over a secure connection and cannot.
 
-The dialogue is :mod:`reference.transport.smtp_session`'s, the choice of relays
-:mod:`reference.transport.smtp_hosts`'s, the arithmetic :mod:`reference.transport.retry`'s.
+How many channels there are is :mod:`reference.transport.smtp_queues`'s business, how a session is
+opened :mod:`reference.transport.smtp_connect`'s, the dialogue
+:mod:`reference.transport.smtp_session`'s, the arithmetic :mod:`reference.transport.retry`'s.
 """
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, ConnectingCancelledError
-from twisted.internet.interfaces import IProtocol
-from twisted.internet.protocol import Factory
 
 from reference.kernel.clock import Clock
 from reference.kernel.routes import Route, RoutingError
@@ -32,27 +28,15 @@ from reference.queue.message import QueuedMessage
 from reference.queue.options import Settings
 from reference.transport.patience import Busy, Patience
 from reference.transport.retry import Schedule
-from reference.transport.smtp_client import SMTPClient
-from reference.transport.smtp_hosts import Hosts, Relay, Resolver, Unreachable
-from reference.transport.smtp_route import forward_queue
-from reference.transport.smtp_session import Answer, Fate, Session, SessionLost
-from reference.transport.waiting import Transfer, WaitingQueue
+from reference.transport.smtp_connect import Connector, Network
+from reference.transport.smtp_hosts import Relay, Resolver, Unreachable
+from reference.transport.smtp_queues import Channels, HostQueue, queue_name
+from reference.transport.smtp_secure import Insecure
+from reference.transport.smtp_session import Answer, Fate, Session
+from reference.transport.waiting import Transfer
 
-#: Seconds until a relay that does not take a connection is passed over.
-CONNECT_TIME = 60.0
 #: Recipients in one transaction: every host takes so many (RFC 5321, 4.5.3.1.8).
 PORTION = 100
-
-
-class Network(Protocol):
-    """The server's network, as the sender sees it."""
-
-    @property
-    def addresses(self) -> Sequence[str]:
-        """The server computer's own IP addresses."""
-
-    def connect(self, factory: Any, host: str, port: int, *, timeout: float) -> Deferred[IProtocol]:
-        """Connect to a documented port of an IP address."""
 
 
 class Router(Protocol):
@@ -75,7 +59,10 @@ def queue_of(domain: str, router: Router) -> str:
 
 
 class SMTPSender:
-    """The module ``SMTP`` of the queue; ``helo`` gives the name that the server calls itself."""
+    """The module ``SMTP`` of the queue; ``helo`` gives the name that the server calls itself.
+
+    ``source`` gives the server address by which a message must leave, or nothing.
+    """
 
     name = "SMTP"
 
@@ -91,20 +78,26 @@ class SMTPSender:
         router: Router,
         reports: Reports,
         helo: Callable[[], str],
+        source: Callable[[QueuedMessage], str] = lambda _: "",
     ) -> None:
         self._clock = clock
         self._work = work
         self._log = log
         self._settings = settings
-        self._network = network
         self._router = router
-        self._hosts = Hosts(dnr=dnr, is_own=self._is_own)
         self._reports = reports
-        self._helo = helo
-        self._patience = Patience(clock=clock, work=work)
-        self._queues: dict[str, WaitingQueue] = {}
-        self._channels = 0
-        self._turns: deque[WaitingQueue] = deque()
+        self._source = source
+        self._connector = Connector(
+            clock=clock,
+            settings=settings,
+            network=network,
+            dnr=dnr,
+            patience=Patience(clock=clock, work=work),
+            helo=helo,
+            note=self._note,
+        )
+        self._channels = Channels(clock=clock, settings=settings, work=self._begin)
+        self._queues: dict[str, HostQueue] = {}
 
     # What comes in -------------------------------------------------------------------------------
 
@@ -116,7 +109,8 @@ class SMTPSender:
         wanted = [entry for entry in entries if entry.address]
         if not wanted:
             return
-        queue = self._queues.setdefault(host.lower(), WaitingQueue(host.lower()))
+        name = queue_name(host, self._source(message))
+        queue = self._queues.setdefault(name, HostQueue(name))
         added = [
             Transfer(message, wanted[start : start + PORTION])
             for start in range(0, len(wanted), PORTION)
@@ -126,14 +120,24 @@ class SMTPSender:
             self._go_on(queue)
 
     def release(self, host: str) -> bool:
-        """Send what waits for a host now; False when nothing does."""
-        queue = self._queues.get(host.lower())
-        if queue is None:
-            return False
-        self._note(2, queue, "released")
-        queue.release()
-        self._go_on(queue)
-        return True
+        """Send what waits for a host now; False when nothing does.
+
+        ``@12.34.56.78:host`` means what leaves by this address alone, ``host`` all that goes there.
+        """
+        name = host.lower()
+        released = [queue for queue in self._queues.values() if name in (queue.name, queue.host)]
+        for queue in released:
+            self._note(2, queue, "released")
+            queue.release()
+            self._go_on(queue)
+        return bool(released)
+
+    def settings_changed(self) -> None:
+        """Open the channels that new settings allow."""
+        self._channels.go_on()
+        for queue in tuple(self._queues.values()):
+            if queue.channels:
+                self._channels.fill(queue)
 
     def _wake_up(self, message: QueuedMessage, domain: str, entries: Sequence[Entry]) -> None:
         found = self.release(domain) or self.release(queue_of(domain, self._router))
@@ -153,21 +157,20 @@ class SMTPSender:
             warn_after=get("WarnAfter"),
         )
 
-    def _go_on(self, queue: WaitingQueue) -> None:
-        """Do what is due for a queue: begin a channel, or set its timer, or forget it."""
-        if queue.active:
-            return
-        queue.unwatch()
-        if queue.ready(self._clock.time()):
-            self._begin(queue)
+    def _go_on(self, queue: HostQueue) -> None:
+        """Do what is due for a queue: open channels, or set its timer, or forget it."""
+        self._channels.fill(queue)
+        if queue.channels or queue.waits:
+            queue.unwatch()
             return
         self._sweep(queue)
         if queue.transfers:
             queue.watch(self._clock, self._schedule(), partial(self._go_on, queue))
         else:
+            queue.unwatch()
             self._queues.pop(queue.name, None)
 
-    def _sweep(self, queue: WaitingQueue) -> None:
+    def _sweep(self, queue: HostQueue) -> None:
         """Give up what is too old and warn about what is late."""
         now, schedule = self._clock.time(), self._schedule()
         for transfer in queue.take_expired(now, schedule):
@@ -180,48 +183,57 @@ class SMTPSender:
             outcome = Outcome(Result.DELAYED, text, "4.4.1")
             self._reports.report(transfer.message, transfer.indexes, outcome)
 
-    def _suspend(self, queue: WaitingQueue, trouble: str) -> None:
+    def _suspend(self, queue: HostQueue, trouble: str) -> None:
         self._note(3, queue, trouble)
         queue.suspend(self._clock.time(), self._schedule(), trouble)
 
     # Channels ------------------------------------------------------------------------------------
 
-    def _begin(self, queue: WaitingQueue) -> None:
-        """Give a queue a channel, now or when one is free."""
-        queue.active = True
-        if self._channels >= self._settings.get("SMTP", "OutputChannels"):
-            self._turns.append(queue)
-            return
-        self._channels += 1
+    def _begin(self, queue: HostQueue) -> None:
+        """Begin a channel."""
         busy = Busy(work=self._work, name=f"SMTP {queue.name}")
         Deferred.fromCoroutine(self._channel(queue, busy)).addErrback(
             # Suspended, the queue does not begin the same thing at once.
             lambda failure: self._suspend(queue, f"channel broken: {failure.value!r}")
         ).addBoth(lambda _: self._end(queue, busy))
 
-    def _end(self, queue: WaitingQueue, busy: Busy) -> None:
-        self._channels -= 1
-        queue.active = False
-        if self._turns and self._channels < self._settings.get("SMTP", "OutputChannels"):
-            waiting = self._turns.popleft()
-            waiting.active = False
-            self._go_on(waiting)
+    def _end(self, queue: HostQueue, busy: Busy) -> None:
+        self._channels.ended(queue)
         self._go_on(queue)
         busy.done()
 
-    async def _channel(self, queue: WaitingQueue, busy: Busy) -> None:
+    async def _channel(self, queue: HostQueue, busy: Busy) -> None:
         """Send what is ready, over as many connections as it takes, one at a time."""
         while queue.ready(self._clock.time()):
             try:
-                session = await self._connect(queue, busy)
+                session = await self._connector.connect(queue, busy)
             except Unreachable as error:
-                self._unreachable(queue, error)
+                if queue.channels > 1:  # the others have found the host
+                    self._channels.not_taken(queue)
+                else:
+                    self._unreachable(queue, error)
                 return
-            completed = await self._send_all(queue, session)
-            if not completed and queue.ready(self._clock.time()):
+            except Insecure as error:
+                self._insecure(queue, error)
+                continue
+            of_use = await self._send_all(queue, session)
+            if not of_use and queue.channels == 1 and queue.ready(self._clock.time()):
                 self._suspend(queue, queue.trouble)
 
-    def _unreachable(self, queue: WaitingQueue, error: Unreachable) -> None:
+    def _insecure(self, queue: HostQueue, error: Insecure) -> None:
+        """Return what may only go over a secure connection."""
+        text = f"no secure connection to {queue.host} is possible: {error}"
+        self._note(3, queue, text)
+        kept: list[Transfer] = []
+        for transfer in queue.transfers:
+            if self._connector.demands_security(queue, transfer):
+                outcome = failed(text, "5.7.10")
+                self._reports.report(transfer.message, transfer.indexes, outcome)
+            else:
+                kept.append(transfer)
+        queue.transfers = kept
+
+    def _unreachable(self, queue: HostQueue, error: Unreachable) -> None:
         if not error.lasting:
             self._suspend(queue, error.text)
             return
@@ -231,56 +243,29 @@ class SMTPSender:
             outcome = failed(error.text, error.status)
             self._reports.report(transfer.message, transfer.indexes, outcome)
 
-    async def _connect(self, queue: WaitingQueue, busy: Busy) -> Session:
-        """Open a session with the first relay that takes one. Raises Unreachable."""
-        hosts_only = queue.name == forward_queue(self._settings.get("SMTP", "Forward"))
-        relays = self._hosts.relays(queue.name, hosts_only=hosts_only)
-        trouble = ""
-        try:
-            while relay := await busy.aside(_next(relays)):
-                try:
-                    return await self._open(queue, relay, busy)
-                except (SessionLost, ConnectError, ConnectingCancelledError, OSError) as error:
-                    trouble = f"{relay.name} [{relay.ip}]: {error}"
-                    self._note(3, queue, f"connection failed: {trouble}")
-        finally:
-            await relays.aclose()
-        raise Unreachable(f"host is unavailable: {trouble}", lasting=False, status="4.4.1")
-
-    async def _open(self, queue: WaitingQueue, relay: Relay, busy: Busy) -> Session:
-        client = SMTPClient(lambda line: self._note(5, queue, line))
-        factory = Factory.forProtocol(lambda: client)
-        connecting = self._network.connect(factory, relay.ip, relay.port, timeout=CONNECT_TIME)
-        await busy.aside(self._patience.within(math.inf, relay.wait, connecting))
-        session = Session(
-            client=client, patience=self._patience, busy=busy, relay=relay, helo=self._helo()
-        )
-        try:
-            await session.open()
-        except SessionLost:
-            session.abort()
-            raise
-        self._note(4, queue, f"connected to {relay.name} [{relay.ip}]:{relay.port}")
-        return session
-
-    async def _send_all(self, queue: WaitingQueue, session: Session) -> int:
-        """Send what is ready over a session; return how many transactions were completed."""
-        completed = 0
+    async def _send_all(self, queue: HostQueue, session: Session) -> bool:
+        """Send what is ready over a session; return False if it broke before it was of use."""
+        completed = False
         while transfer := queue.next_ready(self._clock.time()):
+            if not session.secured and self._connector.demands_security(queue, transfer):
+                queue.transfers.insert(0, transfer)
+                break
+            queue.in_hand += 1
             try:
                 answers = await session.transfer(transfer.message, transfer.entries)
             except Exception as error:  # noqa: BLE001 - whatever broke, the message must stay
                 session.abort()
                 self._lost(queue, transfer, session.relay, error)
                 return completed
-            completed += 1
+            finally:
+                queue.in_hand -= 1
+            completed = True
+            self._channels.completed(queue)
             self._settle(queue, transfer, session, answers)
         await session.quit()
-        return completed
+        return True
 
-    def _lost(
-        self, queue: WaitingQueue, transfer: Transfer, relay: Relay, error: Exception
-    ) -> None:
+    def _lost(self, queue: HostQueue, transfer: Transfer, relay: Relay, error: Exception) -> None:
         """A session broke in the middle of a transaction: the message waits, behind others."""
         queue.trouble = transfer.last_word = f"{relay.name} [{relay.ip}]: {error}"
         self._note(3, queue, f"[{transfer.message.name}] delayed: {transfer.last_word}")
@@ -293,7 +278,7 @@ class SMTPSender:
 
     def _settle(
         self,
-        queue: WaitingQueue,
+        queue: HostQueue,
         transfer: Transfer,
         session: Session,
         answers: Mapping[int, Answer],
@@ -318,16 +303,8 @@ class SMTPSender:
                 self._delay(rest)
             queue.transfers.append(rest)
 
-    def _is_own(self, ip: str, port: int) -> bool:
-        ports = self._settings.get("SMTP", "ListenerPorts")
-        return ip in self._network.addresses and port in ports
-
-    def _note(self, level: int, queue: WaitingQueue, text: str) -> None:
+    def _note(self, level: int, queue: HostQueue, text: str) -> None:
         self._log.write(level, f"SMTPO({queue.name})", text)
-
-
-async def _next(relays: AsyncGenerator[Relay, None]) -> Relay | None:
-    return await anext(relays, None)
 
 
 def _outcome(answer: Answer, session: Session) -> Outcome:

@@ -1,7 +1,8 @@
 """An SMTP session with a remote host: greeting, transactions one after the other, QUIT.
 
 Guide 3.5.2, SMTP Module, Sending Messages via the Internet; RFC 5321, 3 and 4.5.3.2 (time limits).
-A session opens with EHLO, or HELO if the host does not know that. A transaction gives the
+A session opens with EHLO, or HELO if the host does not know that; then TLS and AUTH, as far as they
+are asked for. A transaction gives the
 recipients of one message that go to this host; the answer tells each one's fate. A session never
 tries again: that is the sender's part (:mod:`reference.transport.smtp_send`).
 """
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 
+from reference.protocols import sasl_client
+from reference.protocols.sasl_client import Login
 from reference.queue.delivery import Entry
 from reference.queue.message import QueuedMessage
 from reference.transport.patience import Busy, OutOfTime, Patience
@@ -23,11 +26,13 @@ from reference.transport.smtp_client import Disconnected, SMTPClient
 from reference.transport.smtp_data import DotStuffing
 from reference.transport.smtp_hosts import Relay
 from reference.transport.smtp_reply import Reply
+from reference.transport.smtp_secure import SECURE_PORT, Insecure, Security, complaint
 
 T = TypeVar("T")
 
 #: Seconds that a host may take (RFC 5321, 4.5.3.2).
 GREETING_TIME = 300.0
+HANDSHAKE_TIME = 120.0
 COMMAND_TIME = 300.0
 DATA_TIME = 120.0
 BLOCK_TIME = 180.0
@@ -37,6 +42,7 @@ QUIT_TIME = 30.0
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _TOO_MANY = 452
 _CLOSING = 421
+_CHALLENGE = 334
 
 
 class Fate(enum.Enum):
@@ -63,6 +69,14 @@ class SessionLost(Exception):  # noqa: N818 - it is what happened
     """The session cannot go on: connection gone, time up, or the host said 421 or no."""
 
 
+class TLSFailed(SessionLost):
+    """The connection broke while TLS was to begin."""
+
+
+class LoginRefused(SessionLost):
+    """The host does not take our name and password."""
+
+
 class Session:
     """A session with ``relay`` over a connection that is just made."""
 
@@ -76,12 +90,38 @@ class Session:
         self._helo = helo
         self.extensions: dict[str, str] = {}
         """What EHLO announced: keyword in upper case → parameters."""
+        self.secured = False
+        """TLS is up."""
 
-    async def open(self) -> None:
-        """Await the greeting and say EHLO or HELO. Raises :class:`SessionLost`."""
+    async def open(
+        self, *, tls: Callable[[], object], security: Security, now: float, login: Login | None
+    ) -> None:
+        """Await the greeting, say EHLO or HELO, start TLS and log in as far as it is asked for.
+
+        ``tls`` makes the client's side of TLS, ``now`` is the time for certificates. Raises
+        :class:`SessionLost`, and :class:`~reference.transport.smtp_secure.Insecure` when the host
+        cannot give the security that is required.
+        """
+        if self.relay.port == SECURE_PORT:
+            await self._secure(tls, security, now)
         greeting = await self._reply(GREETING_TIME)
         if not greeting.good:
             raise SessionLost(str(greeting))
+        await self._hello()
+        if security.wanted and not self.secured and "STARTTLS" in self.extensions:
+            reply = await self._command("STARTTLS")
+            if reply.good:
+                await self._secure(tls, security, now)
+                await self._hello()
+            elif security.required:
+                raise TLSFailed(f"STARTTLS was refused: {reply}")
+        if security.required and not self.secured:
+            raise Insecure("it does not support STARTTLS")
+        if login is not None and "AUTH" in self.extensions:
+            await self._log_in(login)
+
+    async def _hello(self) -> None:
+        self.extensions = {}
         reply = await self._command(f"EHLO {self._helo}")
         if reply.good:
             self.extensions = _extensions(reply)
@@ -90,6 +130,32 @@ class Session:
             reply = await self._command(f"HELO {self._helo}")
         if not reply.good:
             raise SessionLost(str(reply))
+
+    async def _secure(self, tls: Callable[[], object], security: Security, now: float) -> None:
+        try:
+            await self._outside(HANDSHAKE_TIME, self._client.start_tls(tls()))
+        except SessionLost as error:
+            raise TLSFailed(f"TLS failed: {error}") from error
+        self.secured = True
+        if security.names is None:
+            return
+        trouble = complaint(self._client.certificate(), security.names, now)
+        if trouble:
+            raise Insecure(trouble)
+
+    async def _log_in(self, login: Login) -> None:
+        challenges: list[str] = []
+        try:
+            method = sasl_client.choose(self.extensions["AUTH"].split())
+            line = f"AUTH {sasl_client.begin(method, login)}"
+            self._client.line(line, shown=f"AUTH {method}")
+            while (reply := await self._reply(COMMAND_TIME)).code == _CHALLENGE:
+                challenges.append(reply.lines[-1])
+                self._client.line(sasl_client.answer(method, login, challenges), shown="(secret)")
+        except sasl_client.NoMethod as error:
+            raise LoginRefused(f"AUTH is not possible: {error}") from error
+        if not reply.good:
+            raise LoginRefused(f"AUTH was refused: {reply}")
 
     async def transfer(self, message: QueuedMessage, entries: Sequence[Entry]) -> dict[int, Answer]:
         """Send a message to recipients; return each one's answer by its index.

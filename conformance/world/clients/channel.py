@@ -120,6 +120,16 @@ class ByteChannel:
         """Tell whether the server has closed the connection."""
         return self._stream.closed
 
+    @property
+    def arrived(self) -> bytes:
+        """What has arrived and was not read yet."""
+        return bytes(self._stream.received)
+
+    def certificate(self) -> bytes:
+        """Return the server's certificate (DER); empty without TLS."""
+        tls = self._transport.get_extra_info("ssl_object")
+        return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+
     def write(self, octets: bytes) -> None:
         """Send octets. Raises ConnectionClosed."""
         if self._stream.why_closed is not None or self._transport.is_closing():

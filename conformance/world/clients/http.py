@@ -7,6 +7,7 @@ standard library's.
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import io
 from dataclasses import dataclass
@@ -54,15 +55,20 @@ async def get(
     server: str,
     port: int,
     channel: str,
+    login: tuple[str, str] | None = None,
     seconds: float = REPLY_SECONDS,
 ) -> HttpReply:
-    """Ask ``server`` for a URL. Raises ClientError."""
+    """Ask ``server`` for a URL, perhaps with a name and password. Raises ClientError."""
     parts = urlsplit(url)
     path = parts.path or "/"
     request = (
         f"GET {path}{f'?{parts.query}' if parts.query else ''} HTTP/1.0\r\nHost: {parts.netloc}"
     )
     transcript.add(channel, SAID, request.replace("\r\n", "; "))
+    if login is not None:
+        credentials = base64.b64encode(":".join(login).encode()).decode()
+        request += f"\r\nAuthorization: Basic {credentials}"
+        transcript.remark(f"with the password of {login[0]}", channel=channel)
     try:
         octets = await asyncio.wait_for(
             _exchange(plan, source, server, parts.port or port, f"{request}\r\n\r\n".encode()),

@@ -7,6 +7,13 @@ never retries, never corrects what it is told to say, and never waits longer tha
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from cryptography import x509
+
 from conformance.world.clients.channel import (
     REPLY_SECONDS,
     ByteChannel,
@@ -16,6 +23,7 @@ from conformance.world.clients.channel import (
     TlsFailed,
 )
 from conformance.world.clients.replies import BadReply, ClientError, Dialect, Reply, ReplyReader
+from conformance.world.clients.sasl import conversation
 from conformance.world.plan import Plan
 from conformance.world.transcript import HEARD, SAID, Transcript, printable
 
@@ -35,6 +43,10 @@ __all__ = [
 
 _SHOWN_DATA_LINES = 40
 """How many lines of a message the transcript shows."""
+_GOES_ON = {Dialect.SMTP: "334", Dialect.POP: "+"}
+"""The code of a challenge during AUTH."""
+_TLS_ALERT = re.compile(rb"\x15\x03[\x00-\x04]\x00\x02..", re.DOTALL)
+"""How TLS says that a handshake failed (RFC 8446, 6): no word of the protocol above it."""
 
 
 class LineClient:
@@ -127,17 +139,61 @@ class LineClient:
             raise
         self._transcript.remark("TLS started", channel=self.channel)
 
+    def certificate_names(self) -> tuple[str, ...]:
+        """Return the names in the certificate that the server has shown."""
+        shown = self._open().certificate()
+        return tuple(_names(x509.load_der_x509_certificate(shown))) if shown else ()
+
+    async def authenticate(self, method: str, name: str, password: str) -> Reply:
+        """Log in and return the reply that ends the exchange. Raises what reading a reply raises.
+
+        ClientError too when a challenge is none; ``method`` is one of ``sasl``.
+        """
+        await self.send(f"AUTH {method}\r\n".encode())
+        responses = conversation(method, name, password)
+        reply = await self.read_reply()
+        while reply.code == _GOES_ON.get(self.dialect):
+            try:
+                response = responses.send(base64.b64decode(reply.text, validate=True))
+            except (binascii.Error, ValueError, StopIteration) as error:
+                raise BadReply(f"“{reply}” is no challenge of {method}: {error}") from None
+            await self.send(base64.b64encode(response) + b"\r\n")
+            reply = await self.read_reply()
+        return reply
+
     async def expect_close(self) -> None:
-        """Wait until the server closes. Raises ReplyTimeout, or BadReply if it says more first."""
+        """Wait until the server closes. Raises ReplyTimeout, or BadReply if it says more first.
+
+        A TLS alert is no word.
+        """
+        if _TLS_ALERT.sub(b"", await self._last_words()):
+            raise BadReply("the server said more before it closed the connection")
+
+    async def expect_turned_away(self) -> None:
+        """Wait until the server closes a fresh connection without having served it.
+
+        An error greeting may come first. Raises ReplyTimeout, or BadReply for any other one.
+        """
+        self._reader.feed(await self._last_words())
+        reply = self._reader.next_reply()
+        if self._reader.unread:
+            raise BadReply("the server said more than an error before it closed the connection")
+        if reply is not None and not _asks_to_come_back(self.dialect, reply):
+            raise BadReply(f"the server said {reply} before it closed the connection")
+
+    async def _last_words(self) -> bytes:
         stream = self._open()
         said = self._reader.unread + await stream.wait_closed()
         self._reader.clear()
         for line in said.splitlines():
             self._transcript.add(self.channel, HEARD, printable(line))
-        if said:
-            raise BadReply("the server said more before it closed the connection")
         self._transcript.remark("closed by the server", channel=self.channel)
         stream.close()
+        return said
+
+    def unread(self) -> bytes:
+        """Return what the server has said and nobody has read, without taking it."""
+        return self._reader.unread + self._open().arrived
 
     def drop(self) -> None:
         """Close at once, without a word."""
@@ -154,6 +210,23 @@ class LineClient:
         if self._stream is None:
             raise ConnectionClosed("the client is not connected")
         return self._stream
+
+
+def _asks_to_come_back(dialect: Dialect, reply: Reply) -> bool:
+    """Tell whether a greeting refuses the session for now."""
+    if dialect is Dialect.IMAP:
+        return reply.code == "* BYE"
+    return reply.code == "-ERR" if dialect is Dialect.POP else reply.code.startswith("4")
+
+
+def _names(certificate: x509.Certificate) -> Iterator[str]:
+    for attribute in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        yield str(attribute.value)
+    try:
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return
+    yield from alternatives.value.get_values_for_type(x509.DNSName)
 
 
 def dot_stuffed(content: bytes) -> bytes:

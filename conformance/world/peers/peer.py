@@ -13,6 +13,9 @@ from conformance.world.peers.session import PeerSession
 from conformance.world.plan import Plan, PlanError
 from conformance.world.transcript import Transcript
 
+#: Where a peer with a certificate starts TLS with the connection.
+SECURE_PORT = 465
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -33,6 +36,8 @@ class Received:
     helo: str
     """The name that the server greeted with."""
     tls: bool
+    login: str = ""
+    """The name that the server logged in with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,15 @@ class Connection:
     """Documented port."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A line that a peer heard, and that is no message content."""
+
+    connection: int
+    text: str
+    tls: bool
+
+
 class Peer:
     """A scripted SMTP host."""
 
@@ -58,8 +72,14 @@ class Peer:
         self.messages: list[Received] = []
         #: Every connection that the peer got, in the order of arrival.
         self.connections: list[Connection] = []
+        #: Every line but those of messages, in the order of arrival.
+        self.heard: list[Heard] = []
+        #: Set when the behaviour changes; the next behaviour has an event of its own.
+        self.behaviour_changed = asyncio.Event()
         #: Called when a connection begins, hangs, ceases to hang or ends, and for a message.
         self.on_change: Callable[[], None] = lambda: None
+        #: Told (name, 1) when a connection begins and (name, -1) when it ends.
+        self.on_connection: Callable[[tuple[str, int]], object] = lambda _: None
         self._plan = plan
         self._sessions: set[PeerSession] = set()
         self._servers: list[asyncio.Server] = []
@@ -68,6 +88,11 @@ class Peer:
     def name(self) -> str:
         """The host's name."""
         return self.spec.name
+
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return len(self._sessions)
 
     async def start(self) -> None:
         """Listen. Raises PlanError when an address or port cannot be had."""
@@ -78,7 +103,11 @@ class Peer:
                 sock = self._plan.listening_socket(self.spec.address, port)
             except PlanError as error:
                 raise PlanError(f"the peer {self.name} cannot listen: {error}") from error
-            server = await loop.create_server(self._session_factory(port, loop), sock=sock)
+            server = await loop.create_server(
+                self._session_factory(port, loop),
+                sock=sock,
+                ssl=self._tls_context() if port == SECURE_PORT else None,
+            )
             self._servers.append(server)
 
     def set_behaviour(self, spec: PeerSpec) -> None:
@@ -86,6 +115,9 @@ class Peer:
         self.spec = spec
         self.script = Script(spec.replies)
         self._tls_context()
+        # Those that hang look again what to do.
+        changed, self.behaviour_changed = self.behaviour_changed, asyncio.Event()
+        changed.set()
 
     def held(self, wait: str, count: int = 1) -> bool:
         """Tell whether ``count`` connections of ``smtp:ADDRESS:PORT`` hang here on purpose."""
@@ -109,6 +141,7 @@ class Peer:
         number = len(self.connections) + 1
         self.connections.append(Connection(number, source, session.port))
         self._sessions.add(session)
+        self.on_connection((self.name, 1))
         session.number = number
         port = "" if session.port == 25 else f":{session.port}"
         session.name = self.name + port + (f" #{number}" if number > 1 else "")
@@ -119,8 +152,13 @@ class Peer:
     def disconnected(self, session: PeerSession) -> None:
         """Forget a connection."""
         self._sessions.discard(session)
+        self.on_connection((self.name, -1))
         self.transcript.remark("connection closed", channel=session.name)
         self.on_change()
+
+    def heard_line(self, session: PeerSession, text: str) -> None:
+        """Keep a line."""
+        self.heard.append(Heard(session.number, text, session.secured))
 
     def took(
         self, session: PeerSession, mail_from: str, recipients: Sequence[str], content: bytes
@@ -135,7 +173,8 @@ class Peer:
                 source=session.source,
                 connection=session.number,
                 helo=session.helo,
-                tls=session.session is not None and session.session.ssl is not None,
+                tls=session.secured,
+                login=session.login,
             )
         )
         self.on_change()
@@ -149,9 +188,16 @@ class Peer:
         # Imported here because it costs 0.1 s and few scenarios want TLS.
         from conformance.world import certificates
 
-        return certificates.server_context(self.spec.certificate, self.name)
+        return certificates.server_context(
+            self.spec.certificate, self.spec.certificate_name or self.name
+        )
 
     def _session_factory(
         self, port: int, loop: asyncio.AbstractEventLoop
     ) -> Callable[[], PeerSession]:
-        return lambda: PeerSession(self, port=port, loop=loop, tls_context=self._tls_context())
+        return lambda: PeerSession(
+            self,
+            port=port,
+            loop=loop,
+            tls_context=None if port == SECURE_PORT else self._tls_context(),
+        )

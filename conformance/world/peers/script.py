@@ -12,7 +12,10 @@ from collections.abc import Mapping
 
 OK, HANG, DROP = "ok", "hang", "drop"
 
-VERBS = frozenset({"connect", "helo", "ehlo", "mail", "rcpt", "data", "message", "rset", "quit"})
+VERBS = frozenset(
+    {"connect", "helo", "ehlo", "starttls", "tls", "auth"}
+    | {"mail", "rcpt", "data", "message", "rset", "quit"}
+)
 
 
 class Script:
@@ -30,6 +33,11 @@ class Script:
         turn = self._turns.get(verb, 0)
         self._turns[verb] = turn + 1
         return replies[min(turn, len(replies) - 1)]
+
+    def peek(self, verb: str) -> str:
+        """Return what the verb's next reply will be."""
+        replies = self._replies.get(verb)
+        return replies[min(self._turns.get(verb, 0), len(replies) - 1)] if replies else OK
 
     def recipient_reply(self, address: str) -> str:
         """Return the next reply to RCPT: the address's own if it has one, else the verb's."""

@@ -1,8 +1,9 @@
 """One SMTP connection at a remote host: aiosmtpd's server, with a script for every reply.
 
-aiosmtpd reads lines and data and does TLS and AUTH. What it decides by itself about addresses is
-replaced, because a peer must keep what it heard octet by octet, also the null sender, quotation
-marks and source routes, and must take whatever the script tells it to take.
+aiosmtpd reads lines and data and does TLS; logins are :mod:`conformance.world.peers.login`'s. What
+aiosmtpd decides by itself about addresses is replaced, because a peer must keep what it heard octet
+by octet, also the null sender, quotation marks and source routes, and must take whatever the script
+tells it to take.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from conformance.world.peers.login import METHODS, login_name
 from conformance.world.peers.script import DROP, HANG, OK
 from conformance.world.transcript import HEARD, SAID, printable
 
@@ -27,6 +29,8 @@ _TIMEOUT_SECONDS = 86400.0
 _SHOWN_DATA_LINES = 40
 _PATH = re.compile(r'\s*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(.*)\Z', re.DOTALL)
 _PROMPT = "354 End data with <CR><LF>.<CR><LF>"
+_TLS_READY = "220 Ready to start TLS"  # aiosmtpd's own words
+_AUTH_EXTENSION = f"AUTH {' '.join(METHODS)}"
 
 
 class PeerSession(SMTP):
@@ -50,12 +54,14 @@ class PeerSession(SMTP):
         self.number = 0
         self.source = ""
         self.helo = ""
+        self.login = ""
         self.hanging = False
         self.name = peer.name
         self._greeted = False
         self._prompt = _PROMPT
         self._data_lines: int | None = None
         self._unfinished = b""
+        self._deaf = False
         super().__init__(
             _MessageTaker(self),
             hostname=peer.name,
@@ -65,9 +71,13 @@ class PeerSession(SMTP):
             tls_context=tls_context,
             timeout=_TIMEOUT_SECONDS,
             auth_require_tls=False,
-            auth_callback=lambda _mechanism, _login, _password: True,
             loop=loop,
         )
+
+    @property
+    def secured(self) -> bool:
+        """Tell whether TLS is up."""
+        return self.transport is not None and bool(self.transport.get_extra_info("ssl_object"))
 
     # The connection.
 
@@ -86,7 +96,7 @@ class PeerSession(SMTP):
     def data_received(self, data: bytes) -> None:
         """Write what is heard into the transcript and pass it on."""
         *lines, self._unfinished = (self._unfinished + data).split(b"\n")
-        for line in lines:
+        for line in () if self._deaf else lines:
             self._hear(line.removesuffix(b"\r"))
         super().data_received(data)
 
@@ -99,6 +109,8 @@ class PeerSession(SMTP):
                 if self._data_lines == _SHOWN_DATA_LINES + 1:
                     self.peer.transcript.remark("… more data", channel=self.name)
                 return
+        else:
+            self.peer.heard_line(self, printable(line))
         self.peer.transcript.add(self.name, HEARD, printable(line))
 
     def abort(self) -> None:
@@ -114,7 +126,7 @@ class PeerSession(SMTP):
         text = status.decode() if isinstance(status, bytes) else status
         if not self._greeted:
             self._greeted = True
-            text = await self._scripted(self.peer.script.next_reply("connect"), text)
+            text = await self._scripted("connect", text)
         elif text == _PROMPT:
             text = self._prompt
             self._data_lines = 0
@@ -126,31 +138,32 @@ class PeerSession(SMTP):
             self._writer.close()
             raise asyncio.CancelledError
 
-    async def _scripted(self, reply: str, friendly: str) -> str:
-        """Return what to say; ``hang`` and ``drop`` do not come back."""
-        if reply == OK:
-            return friendly
-        if reply == DROP:
-            self.peer.transcript.remark("drops the connection, on purpose", channel=self.name)
-            self.abort()
-            raise asyncio.CancelledError
-        if reply == HANG:
+    async def _scripted(self, verb: str, friendly: str, recipient: str = "") -> str:
+        """Return what to say; ``drop`` does not come back, ``hang`` when the behaviour changes."""
+        while True:
+            script = self.peer.script
+            reply = script.recipient_reply(recipient) if recipient else script.next_reply(verb)
+            if reply == DROP:
+                self.peer.transcript.remark("drops the connection, on purpose", channel=self.name)
+                self.abort()
+                raise asyncio.CancelledError
+            if reply != HANG:
+                return friendly if reply == OK else reply
             self.peer.transcript.remark("does not answer, on purpose", channel=self.name)
             await self._hang()
-        return reply
 
     async def _hang(self) -> None:
         self.hanging = True
         self.peer.on_change()
         try:
-            await asyncio.Event().wait()
+            await self.peer.behaviour_changed.wait()
         finally:
             self.hanging = False
             self.peer.on_change()
 
     async def _reply(self, verb: str, friendly: str) -> bool:
         """Say the verb's reply; tell whether it is a positive one."""
-        text = await self._scripted(self.peer.script.next_reply(verb), friendly)
+        text = await self._scripted(verb, friendly)
         await self.push(text)
         return text.startswith("2")
 
@@ -165,8 +178,10 @@ class PeerSession(SMTP):
         """Greet and tell the extensions."""
         self._begin(hostname, extended=True)
         lines = [self.hostname, *self.peer.spec.extensions]
-        if self.tls_context is not None and self._tls_protocol is None:
+        if self.tls_context is not None and not self.secured:
             lines.append("STARTTLS")
+        if self.peer.spec.logins:
+            lines.append(_AUTH_EXTENSION)
         friendly = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
         await self._reply("ehlo", "\n".join(friendly))
 
@@ -177,11 +192,46 @@ class PeerSession(SMTP):
         self.session.host_name = hostname
         self.session.extended_smtp = extended
 
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        """Start TLS, or what the script wants in its place."""
+        if self.tls_context is None or self.secured:
+            await self.push("503 TLS is not offered")
+            return
+        reply = await self._scripted("starttls", _TLS_READY)
+        if not reply.startswith("220"):
+            await self.push(reply)
+            return
+        if self.peer.script.peek("tls") == OK:
+            self.peer.script.next_reply("tls")
+            await super().smtp_STARTTLS(arg)
+            return
+        await self.push(reply)
+        self._deaf = True
+        await self.push(await self._scripted("tls", "no TLS"))
+        self._writer.close()
+        raise asyncio.CancelledError
+
+    async def smtp_AUTH(self, arg: str) -> None:
+        """Let in who knows the name and the password of one of the logins."""
+        reply = await self._scripted("auth", "")
+        if reply:
+            await self.push(reply)
+            return
+        self.login = await login_name(arg, self.peer.spec.logins, self._challenge)
+        await self.push("235 welcome" if self.login else "535 wrong name or password")
+
+    async def _challenge(self, text: str) -> str:
+        await self.push(f"334 {text}".rstrip())
+        return (await self._reader.readline()).decode("ascii", "replace").strip()
+
     async def smtp_MAIL(self, arg: str | None) -> None:
         """Begin an envelope."""
         path = _path("FROM:", arg)
         if path is None:
             await self.push("501 MAIL FROM:<address> is wanted")
+            return
+        if self.peer.spec.logins and not self.login:
+            await self.push("530 log in first")
             return
         if await self._reply("mail", "250 OK"):
             envelope = self._envelope()
@@ -199,7 +249,7 @@ class PeerSession(SMTP):
             await self.push("503 MAIL is wanted first")
             return
         address, options = path
-        reply = await self._scripted(self.peer.script.recipient_reply(address), "250 OK")
+        reply = await self._scripted("rcpt", "250 OK", address)
         if reply.startswith("2"):
             envelope.rcpt_tos.append(address)
             envelope.rcpt_options.extend(options)
@@ -210,7 +260,7 @@ class PeerSession(SMTP):
         if not self._envelope().rcpt_tos:
             await self.push("503 no recipient has been accepted")
             return
-        text = await self._scripted(self.peer.script.next_reply("data"), _PROMPT)
+        text = await self._scripted("data", _PROMPT)
         if not text.startswith("354"):
             await self.push(text)
             return
@@ -222,7 +272,7 @@ class PeerSession(SMTP):
 
     async def message_taken(self, envelope: Envelope) -> str:
         """Keep a whole message if the script accepts it; return the reply."""
-        reply = await self._scripted(self.peer.script.next_reply("message"), "250 OK message taken")
+        reply = await self._scripted("message", "250 OK message taken")
         if reply.startswith("2"):
             assert isinstance(envelope.content, bytes)
             self.peer.took(self, envelope.mail_from or "", envelope.rcpt_tos, envelope.content)
