@@ -190,7 +190,12 @@ def _opened(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
-def test_a_fresh_base_directory_belongs_to_the_user(place: Place) -> None:
+def test_a_fresh_base_directory_belongs_to_the_user(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever measures coverage wants a file of the server that its user may not write.
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)
     # pytest's own folders are closed to everybody else.
     with (
         tempfile.TemporaryDirectory() as name,
