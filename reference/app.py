@@ -29,6 +29,7 @@ from reference.kernel.network import Network
 from reference.kernel.protection import Protection
 from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.router import Router, RouterOptions
+from reference.kernel.schedule import ActivitySchedule
 from reference.kernel.table import RoutingTable, TableSyntaxError
 from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
@@ -44,6 +45,7 @@ from reference.protocols.smtp_receive import SMTPSession
 from reference.protocols.smtp_reception import Reception
 from reference.protocols.smtp_replies import ServerStrings
 from reference.protocols.smtp_sender import SenderChecks
+from reference.protocols.smtp_turn import Turning
 from reference.protocols.tls import ServerTLS
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
@@ -63,7 +65,7 @@ from reference.transport.patience import Patience
 from reference.transport.return_path import ReturnPaths
 from reference.transport.reverse_connect import ReverseConnect
 from reference.transport.smtp_route import SMTPRouting
-from reference.transport.smtp_send import SMTPSender
+from reference.transport.smtp_send import SMTPSender, queue_of
 from reference.transport.smtp_source import source_address
 from reference.transport.spf import SPFCheck
 
@@ -174,6 +176,7 @@ class Server:
         )
         queue.attach(delivery)
         settings.subscribe("LOCAL", delivery.settings_changed)
+        self.activity = ActivitySchedule(clock=clock, settings=settings, log=log)
         sender = SMTPSender(
             clock=clock,
             work=work,
@@ -185,6 +188,15 @@ class Server:
             reports=queue.dequeuer,
             helo=self._main_name,
             source=lambda message: source_address(message.envelope, domains),
+            activity=self.activity,
+        )
+        self._turning = Turning(
+            sender=sender,
+            queue_of=lambda domain: queue_of(domain, router),
+            clock=clock,
+            work=work,
+            log=log,
+            helo=self._main_name,
         )
         queue.attach(sender)
         settings.subscribe("SMTP", sender.settings_changed)
@@ -221,6 +233,7 @@ class Server:
             log=log,
             records=self._has_records,
             tls=self._tls.side,
+            turning=self._turning,
         )
         alerts = QuotaAlerts(settings=settings, clock=clock)
         office = PostOffice(

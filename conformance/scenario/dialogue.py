@@ -40,8 +40,8 @@ class Expect:
 
     line: int
     code: str
-    """``250`` or ``2*``; POP ``+OK`` or ``-ERR``; IMAP ``a OK``, ``* OK``, ``+``; PWD ``200``;
-    ``*`` is any reply."""
+    """``250``, ``2*`` or ``4*|5*``; POP ``+OK`` or ``-ERR``; IMAP ``a OK``, ``* OK``, ``+``;
+    PWD ``200``; ``*`` is any reply."""
     pattern: Pattern | None = None
     """What the text of the first line after the code must match (for IMAP: of the last, tagged
     line); None: any text."""
@@ -165,7 +165,12 @@ class DialogueError(ValueError):
 
 
 def code_matches(expected: str, code: str) -> bool:
-    """Tell whether ``code`` is ``expected``: itself, a class (``2*``, ``25*``), or ``*``: any."""
+    """Tell whether ``code`` is ``expected``: itself, a class (``2*``, ``25*``), or ``*``: any.
+
+    ``4*|5*`` is one of several.
+    """
+    if "|" in expected:
+        return any(code_matches(one, code) for one in expected.split("|"))
     expected, code = expected.upper(), code.upper()
     if expected == "*":
         return True

@@ -31,9 +31,10 @@ from conformance.scenario.dialogue import (
 )
 from conformance.scenario.patterns import substitute, variables_in
 
+_DIGITS = r"[2-5]([0-9]{2}|[0-9]?\*)"
 _CODES = {
-    "smtp": re.compile(r"[2-5]([0-9]{2}|[0-9]?\*)"),
-    "pwd": re.compile(r"[2-5]([0-9]{2}|[0-9]?\*)"),
+    "smtp": re.compile(rf"{_DIGITS}(\|{_DIGITS})*"),
+    "pwd": re.compile(rf"{_DIGITS}(\|{_DIGITS})*"),
     "pop": re.compile(r"\+OK|-ERR|\+", re.IGNORECASE),
     "imap": re.compile(r"\+|\* (OK|NO|BAD|BYE|PREAUTH)|[!-)+-~]+ (OK|NO|BAD)", re.IGNORECASE),
 }

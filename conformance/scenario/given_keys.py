@@ -33,7 +33,7 @@ from conformance.scenario.zone_text import zone_mistakes
 
 MODULES = (
     *("SMTP", "Router", "Protection", "Banned", "DNR"),
-    *("LOCAL", "POP", "IMAP", "HTTPA", "HTTPU", "LIST", "PWD", "TLS", "Server"),
+    *("LOCAL", "POP", "IMAP", "HTTPA", "HTTPU", "LIST", "PWD", "TLS", "Server", "Schedule"),
 )
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")

@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 
 from reference.kernel.clock import Clock
 from reference.kernel.routes import Route, RoutingError
+from reference.kernel.schedule import Activity, Unlimited
 from reference.kernel.work import Work
 from reference.queue.delivery import Entry, Outcome, Reports, Result, failed
 from reference.queue.directory import Log
@@ -31,7 +32,7 @@ from reference.transport.retry import Schedule
 from reference.transport.smtp_connect import Connector, Network
 from reference.transport.smtp_hosts import Relay, Resolver, Unreachable
 from reference.transport.smtp_queues import Channels, HostQueue, queue_name
-from reference.transport.smtp_secure import Insecure
+from reference.transport.smtp_secure import Insecure, Listed
 from reference.transport.smtp_session import Answer, Fate, Session
 from reference.transport.waiting import Transfer
 
@@ -79,6 +80,7 @@ class SMTPSender:
         reports: Reports,
         helo: Callable[[], str],
         source: Callable[[QueuedMessage], str] = lambda _: "",
+        activity: Activity | None = None,
     ) -> None:
         self._clock = clock
         self._work = work
@@ -98,6 +100,7 @@ class SMTPSender:
         )
         self._channels = Channels(clock=clock, settings=settings, work=self._begin)
         self._queues: dict[str, HostQueue] = {}
+        self._activity = activity or Unlimited()
 
     # What comes in -------------------------------------------------------------------------------
 
@@ -110,7 +113,7 @@ class SMTPSender:
         if not wanted:
             return
         name = queue_name(host, self._source(message))
-        queue = self._queues.setdefault(name, HostQueue(name))
+        queue = self._queues.get(name) or self._build(name)
         added = [
             Transfer(message, wanted[start : start + PORTION])
             for start in range(0, len(wanted), PORTION)
@@ -124,26 +127,66 @@ class SMTPSender:
 
         ``@12.34.56.78:host`` means what leaves by this address alone, ``host`` all that goes there.
         """
-        name = host.lower()
-        released = [queue for queue in self._queues.values() if name in (queue.name, queue.host)]
+        released = self.queues_for(host)
         for queue in released:
             self._note(2, queue, "released")
             queue.release()
             self._go_on(queue)
         return bool(released)
 
+    def queues_for(self, host: str) -> list[HostQueue]:
+        """Return the queues of this name or of this host, whatever address they leave by."""
+        name = host.lower()
+        return [queue for queue in self._queues.values() if name in (queue.name, queue.host)]
+
+    def is_held(self, host: str) -> bool:
+        """Tell whether mail for a host waits for an external action (Hold Mail for Domains)."""
+        return host.lower() in Listed(self._settings.get("SMTP", "HoldDomains"))
+
     def settings_changed(self) -> None:
-        """Open the channels that new settings allow."""
+        """Open the channels that new settings allow; hold and free queues."""
         self._channels.go_on()
         for queue in tuple(self._queues.values()):
+            held, queue.held = queue.held, self._to_hold(queue)
             if queue.channels:
                 self._channels.fill(queue)
+            elif queue.held != held:
+                self._go_on(queue)
+
+    async def send_over(self, host: str, session: Session) -> None:
+        """Send all that waits for a host over a session that the host itself has begun.
+
+        Raises SessionLost. Guide 3.5.2, SMTP Module, On-Demand Mail Relaying (ATRN/TURN): nothing
+        is connected to, held mail stays held for everybody else.
+        """
+        for queue in self.queues_for(host):
+            queue.make_due()
+            self._channels.joined(queue)
+            try:
+                _, alive = await self._send_ready(queue, session)
+            finally:
+                self._end(queue)
+            if not alive:
+                return
+        await session.quit()
 
     def _wake_up(self, message: QueuedMessage, domain: str, entries: Sequence[Entry]) -> None:
         found = self.release(domain) or self.release(queue_of(domain, self._router))
         text = f"queue of {domain} released" if found else f"no mail waits for {domain}"
         outcome = Outcome(Result.DELIVERED, text, "2.0.0")
         self._reports.report(message, [entry.index for entry in entries], outcome)
+
+    def _build(self, name: str) -> HostQueue:
+        queue = self._queues[name] = HostQueue(name)
+        queue.held = self._to_hold(queue)
+        if queue.held:
+            self._note(4, queue, "on hold")
+        return queue
+
+    def _to_hold(self, queue: HostQueue) -> bool:
+        if queue.released:
+            return False
+        return self.is_held(queue.host) or self.is_held(queue.domain)
 
     # Queues --------------------------------------------------------------------------------------
 
@@ -159,6 +202,9 @@ class SMTPSender:
 
     def _go_on(self, queue: HostQueue) -> None:
         """Do what is due for a queue: open channels, or set its timer, or forget it."""
+        if not queue.channels and queue.ready(self._clock.time()) and self._activity.closed_for:
+            queue.barred = True
+            self._activity.when_open("SMTP", self._activity_allowed)
         self._channels.fill(queue)
         if queue.channels or queue.waits:
             queue.unwatch()
@@ -169,6 +215,12 @@ class SMTPSender:
         else:
             queue.unwatch()
             self._queues.pop(queue.name, None)
+
+    def _activity_allowed(self) -> None:
+        for queue in tuple(self._queues.values()):
+            if queue.barred:
+                queue.barred = False
+                self._go_on(queue)
 
     def _sweep(self, queue: HostQueue) -> None:
         """Give up what is too old and warn about what is late."""
@@ -191,16 +243,21 @@ class SMTPSender:
 
     def _begin(self, queue: HostQueue) -> None:
         """Begin a channel."""
+        self._activity.enter("SMTP")
         busy = Busy(work=self._work, name=f"SMTP {queue.name}")
         Deferred.fromCoroutine(self._channel(queue, busy)).addErrback(
             # Suspended, the queue does not begin the same thing at once.
             lambda failure: self._suspend(queue, f"channel broken: {failure.value!r}")
-        ).addBoth(lambda _: self._end(queue, busy))
+        ).addBoth(lambda _: self._ended(queue, busy))
 
-    def _end(self, queue: HostQueue, busy: Busy) -> None:
+    def _ended(self, queue: HostQueue, busy: Busy) -> None:
+        self._end(queue)
+        self._activity.leave()
+        busy.done()
+
+    def _end(self, queue: HostQueue) -> None:
         self._channels.ended(queue)
         self._go_on(queue)
-        busy.done()
 
     async def _channel(self, queue: HostQueue, busy: Busy) -> None:
         """Send what is ready, over as many connections as it takes, one at a time."""
@@ -245,6 +302,13 @@ class SMTPSender:
 
     async def _send_all(self, queue: HostQueue, session: Session) -> bool:
         """Send what is ready over a session; return False if it broke before it was of use."""
+        completed, alive = await self._send_ready(queue, session)
+        if alive:
+            await session.quit()
+        return completed or alive
+
+    async def _send_ready(self, queue: HostQueue, session: Session) -> tuple[bool, bool]:
+        """Send what is ready; return whether a transfer was completed, and the session is left."""
         completed = False
         while transfer := queue.next_ready(self._clock.time()):
             if not session.secured and self._connector.demands_security(queue, transfer):
@@ -256,14 +320,13 @@ class SMTPSender:
             except Exception as error:  # noqa: BLE001 - whatever broke, the message must stay
                 session.abort()
                 self._lost(queue, transfer, session.relay, error)
-                return completed
+                return completed, False
             finally:
                 queue.in_hand -= 1
             completed = True
             self._channels.completed(queue)
             self._settle(queue, transfer, session, answers)
-        await session.quit()
-        return True
+        return completed, True
 
     def _lost(self, queue: HostQueue, transfer: Transfer, relay: Relay, error: Exception) -> None:
         """A session broke in the middle of a transaction: the message waits, behind others."""
