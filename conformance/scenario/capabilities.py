@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from conformance.scenario.dialogue import StartTLS
+from conformance.scenario.dialogue import ExchangeRoles, StartTLS
 from conformance.scenario.model import Given, Step
 from conformance.scenario.steps import (
     BouncedStep,
@@ -112,6 +112,8 @@ def _of_step(step: Step) -> Iterator[str]:
                 isinstance(event, StartTLS) for event in dialogue.events
             ):
                 yield "tls"
+            if any(isinstance(event, ExchangeRoles) for event in dialogue.events):
+                yield "atrn"
         case MailStep():
             yield "smtp"
         case RouteStep():

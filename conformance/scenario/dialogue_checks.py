@@ -17,6 +17,7 @@ from conformance.scenario.dialogue import (
     Authenticate,
     Drop,
     Event,
+    ExchangeRoles,
     Expect,
     ExpectClose,
     ExpectRefused,
@@ -130,6 +131,8 @@ class Conversation:
                 yield from self._send_file(event)
             case StartTLS():
                 yield from self._tls(event)
+            case ExchangeRoles():
+                yield from self._turn(event)
             case ExpectClose() | Drop():
                 self.ended = event.line
 
@@ -196,6 +199,11 @@ class Conversation:
             command = "STLS" if self.protocol == "pop" else "STARTTLS"
             yield Mistake(event.line, f"--- tls follows a positive reply to {command}")
         self._fresh_reply, self._answered = False, ""
+
+    def _turn(self, event: ExchangeRoles) -> Mistakes:
+        if self._answered not in ("ATRN", "TURN") and self._exact:
+            yield Mistake(event.line, "--- turn follows a positive reply to ATRN or TURN")
+        self.ended = event.line
 
     # What the server does.
 
