@@ -68,6 +68,7 @@ from reference.transport.smtp_route import SMTPRouting
 from reference.transport.smtp_send import SMTPSender, queue_of
 from reference.transport.smtp_source import source_address
 from reference.transport.spf import SPFCheck
+from reference.transport.wakeups import Wakeups
 
 VERSION = "3.5.2"
 
@@ -286,10 +287,24 @@ class Server:
             server_name=self._main_name,
             number=itertools.count(1).__next__,
         )
+        numbers = itertools.count(1)
+        self._wakeups = Wakeups(
+            clock=clock,
+            work=work,
+            log=log,
+            settings=settings,
+            network=self.network,
+            dnr=self.dnr,
+            activity=self.activity,
+            domain=self._main_name,
+            receive=lambda *, secure: SMTPSession(
+                reception=reception, number=next(numbers), secure=secure, reversed_roles=True
+            ),
+        )
+        settings.subscribe("SMTP", self._wakeups.settings_changed)
         self._listeners = Listeners(
             network=self.network, settings=settings, log=log, work=work, tls=self._tls.side
         )
-        numbers = itertools.count(1)
         web = WebNeighbours(
             router=self.router,
             domains=self.domains,
@@ -409,6 +424,7 @@ class Server:
             _become(self._options.user)
         self.log.write(1, "SYSTEM", f"server {VERSION} started, main domain {self._main_name()}")
         self.queue.recover()
+        self._wakeups.settings_changed()
         if self._options.control:
             connect_control(
                 self._options.control,

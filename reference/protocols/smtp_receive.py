@@ -47,6 +47,7 @@ from reference.protocols.smtp_replies import refusal, replies, reply, verdict_re
 from reference.protocols.smtp_sender import Audience, SendingHost, refusal_reply
 from reference.protocols.smtp_trace import Trace, protocol
 from reference.protocols.smtp_turn import Turning
+from reference.protocols.tls import Side
 from reference.queue.envelope import Envelope, Recipient, Source
 from reference.queue.queue import Draft, QueueError
 from reference.transport.return_path import SenderRefused
@@ -61,13 +62,24 @@ AUTH_LINE = 12288
 class SMTPSession(CommandProtocol):
     """One connection of a client."""
 
-    def __init__(self, *, reception: Reception, number: int, secure: bool = False) -> None:
-        """``number`` names the session in the log; ``secure``: TLS from the start (port 465)."""
+    def __init__(
+        self,
+        *,
+        reception: Reception,
+        number: int,
+        secure: bool = False,
+        reversed_roles: bool = False,
+    ) -> None:
+        """``number`` names the session in the log; ``secure``: TLS from the start (port 465).
+
+        ``reversed_roles``: the server has made the connection itself; TLS can begin no more.
+        """
         super().__init__(clock=reception.clock, work=reception.work)
         self._server = reception
         self._tag = f"SMTP-{number:05d}"
         self._talk = reception.log.on("SMTP", 4)
         self.secure = secure
+        self._reversed = reversed_roles
         self._helo = ""
         self._helo_holds: bool | None = None
         self._extended = False
@@ -182,7 +194,7 @@ class SMTPSession(CommandProtocol):
             lines.append("8BITMIME")
         if options.advertise_auth.includes(client=client):
             lines.append(f"AUTH {' '.join(options.advertised(client=client))}")
-        if not self.secure and self._server.tls(self.local_ip) is not None:
+        if self._side_for_tls() is not None:
             lines.append("STARTTLS")
         self.send(replies(250, lines))
         return None
@@ -399,7 +411,7 @@ class SMTPSession(CommandProtocol):
     def _do_starttls(self, argument: str) -> Doing:
         if argument:
             raise Fault(501, "STARTTLS has no parameters")
-        side = None if self.secure else self._server.tls(self.local_ip)
+        side = self._side_for_tls()
         if side is None:
             raise Fault(503, "TLS is not available")
         self._reply(220, "ready to start TLS")
@@ -412,6 +424,11 @@ class SMTPSession(CommandProtocol):
             self._login.leave()
             self._login = None
         return None
+
+    def _side_for_tls(self) -> Side | None:
+        if self.secure or self._reversed:
+            return None
+        return self._server.tls(self.local_ip)
 
     # ETRN, ATRN, TURN
 

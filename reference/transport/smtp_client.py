@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.x509 import Certificate
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -46,7 +46,7 @@ class SMTPClient(Protocol):
         self._paused = False
         self._gone: Disconnected | None = None
         self._securing: Deferred[None] | None = None
-        self._heir: IProtocol | None = None
+        self._heir: Protocol | None = None
         self._ended: Deferred[None] | None = None
 
     def connectionMade(self) -> None:
@@ -100,7 +100,7 @@ class SMTPClient(Protocol):
         if self.transport is not None and self._gone is None:
             self.transport.write(octets)
 
-    def hand_over(self, heir: IProtocol) -> Deferred[None]:
+    def hand_over(self, heir: Protocol) -> Deferred[None]:
         """Give the connection to another protocol; fires when the connection is gone."""
         if self._gone is not None or self.transport is None:
             return fail(self._gone or Disconnected("the connection was not made"))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.protocol import Protocol
 
 from reference.protocols import sasl_client
 from reference.protocols.sasl_client import Login
@@ -207,7 +207,7 @@ class Session:
         """Send a command and return the host's reply. Raises SessionLost."""
         return await self._command(line)
 
-    async def turn(self, heir: IProtocol) -> None:
+    async def turn(self, heir: Protocol) -> None:
         """Let another protocol have the connection; return when the connection is gone."""
         await self._outside(math.inf, self._client.hand_over(heir))
 
