@@ -23,15 +23,17 @@ from reference.kernel.clocks import HeldClock, ReactorClock
 from reference.kernel.network import Network
 from reference.kernel.protection import Protection
 from reference.kernel.router import Router, RouterOptions
+from reference.kernel.schedule import ActivitySchedule
 from reference.kernel.table import RoutingTable, TableSyntaxError
 from reference.kernel.work import Work
 from reference.listeners import Listeners, PortTaken
 from reference.options import ServerOptions
 from reference.privileges import PrivilegeError, become
+from reference.protocols.smtp_turn import Turning
 from reference.protocols.tls import ServerTLS
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
-from reference.services import ServiceNeighbours, services
+from reference.services import ServiceNeighbours, build_services
 from reference.storage.base import claim, prepare, remove_process_id, write_process_id
 from reference.storage.domains import Domains
 from reference.storage.errors import StorageError
@@ -46,7 +48,7 @@ from reference.transport.local_delivery import LocalDelivery
 from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
 from reference.transport.smtp_route import SMTPRouting
-from reference.transport.smtp_send import SMTPSender
+from reference.transport.smtp_send import SMTPSender, queue_of
 from reference.transport.smtp_source import source_address
 
 VERSION = "3.5.2"
@@ -162,6 +164,7 @@ class Server:
         )
         queue.attach(delivery)
         settings.subscribe("LOCAL", delivery.settings_changed)
+        self.activity = ActivitySchedule(clock=clock, settings=settings, log=log)
         sender = SMTPSender(
             clock=clock,
             work=work,
@@ -173,6 +176,15 @@ class Server:
             reports=queue.dequeuer,
             helo=self._main_name,
             source=lambda message: source_address(message.envelope, domains),
+            activity=self.activity,
+        )
+        self._turning = Turning(
+            sender=sender,
+            queue_of=lambda domain: queue_of(domain, router),
+            clock=clock,
+            work=work,
+            log=log,
+            helo=self._main_name,
         )
         queue.attach(sender)
         settings.subscribe("SMTP", sender.settings_changed)
@@ -206,13 +218,15 @@ class Server:
             queue=self.queue,
             access=access,
             protection=protection,
+            turning=self._turning,
+            activity=self.activity,
             tls=self._tls,
             readers=self._readers,
             version=VERSION,
             refresh=self._refresh,
             shutdown=lambda: self._reactor.callLater(0, self.end),
         )
-        self._services = services(neighbours)
+        self._services = build_services(neighbours)
         self._listeners = Listeners(
             network=self.network,
             settings=self.settings,
@@ -248,7 +262,7 @@ class Server:
     def start(self) -> None:
         """Open the ports, take over the queue, say that the server is ready. Raises StartError."""
         try:
-            for module, factory in self._services:
+            for module, factory in self._services.listening:
                 self._listeners.open(module, factory)
             write_process_id(self._options.base)
         except (PortTaken, StorageError, OSError) as error:
@@ -261,6 +275,7 @@ class Server:
                 raise StartError(f"--user {user}: {error}") from error
         self.log.write(1, "SYSTEM", f"server {VERSION} started, main domain {self._main_name()}")
         self.queue.recover()
+        self._services.wakeups.settings_changed()
         if self._options.control:
             connect_control(
                 self._options.control,

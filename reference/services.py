@@ -1,7 +1,8 @@
-"""The services that the server listens for: its protocols, each with the neighbours it needs.
+"""The services of the server: its protocols, each with the neighbours that it needs.
 
-Every service is a module of the settings and the factory of its sessions. What they share (storage,
-the Router, the queue, logins) is handed in; the sockets are :mod:`reference.listeners`'.
+A service that is listened for is a module of the settings and the factory of its connections. What
+they share (storage, the Router, the queue, logins) is handed in; the sockets are
+:mod:`reference.listeners`'.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from reference.kernel.network import Network
 from reference.kernel.protection import Protection
 from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.router import Router
+from reference.kernel.schedule import ActivitySchedule
 from reference.kernel.work import Work
 from reference.protocols.http_admin import AdminNeighbours, admin_site
 from reference.protocols.http_user import WebNeighbours, user_site
@@ -34,6 +36,7 @@ from reference.protocols.smtp_receive import SMTPSession
 from reference.protocols.smtp_reception import Reception
 from reference.protocols.smtp_replies import ServerStrings
 from reference.protocols.smtp_sender import SenderChecks
+from reference.protocols.smtp_turn import Turning
 from reference.protocols.tls import ServerTLS
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
@@ -46,6 +49,7 @@ from reference.transport.patience import Patience
 from reference.transport.return_path import ReturnPaths
 from reference.transport.reverse_connect import ReverseConnect
 from reference.transport.spf import SPFCheck
+from reference.transport.wakeups import Wakeups
 
 #: A module of the settings, and the factory of its connections.
 Service = tuple[str, SameAddress | SessionFactory]
@@ -67,6 +71,8 @@ class ServiceNeighbours:
     queue: Queue
     access: Access
     protection: Protection
+    turning: Turning
+    activity: ActivitySchedule
     tls: ServerTLS
     readers: PoolThreads
     """Threads that read what is stored."""
@@ -89,8 +95,17 @@ class ServiceNeighbours:
         return any(record.domain == domain for record in self.router.table.records)
 
 
-def services(its: ServiceNeighbours) -> Sequence[Service]:
-    """Build the services, in the order in which their ports are opened."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What :func:`build_services` makes."""
+
+    listening: Sequence[Service]
+    """In the order in which their ports are opened."""
+    wakeups: Wakeups
+
+
+def build_services(its: ServiceNeighbours) -> Services:
+    """Build the services; none does anything yet."""
     numbers = itertools.count(1)
     strings = ServerStrings(settings=its.settings, version=its.version, name=its.main_name)
     banned = Banned(its.settings)
@@ -99,7 +114,7 @@ def services(its: ServiceNeighbours) -> Sequence[Service]:
     post_office = _post_office(its, strings, banned, alerts)
     mailroom = _mailroom(its, alerts)
     commands = _commands(its)
-    return [
+    listening = (
         _pages(its, "HTTPA", admin_site(_administration(its), reactor=its.reactor)),
         _pages(its, "HTTPU", user_site(_web(its), reactor=its.reactor)),
         _sessions(
@@ -116,7 +131,22 @@ def services(its: ServiceNeighbours) -> Sequence[Service]:
             its, "IMAP", lambda: IMAPSession(office=mailroom, number=next(numbers)), "* BYE "
         ),
         _sessions(its, "PWD", lambda: PWDSession(commands), "500 "),
-    ]
+    )
+    wakeups = Wakeups(
+        clock=its.clock,
+        work=its.work,
+        log=its.log,
+        settings=its.settings,
+        network=its.network,
+        dnr=its.dnr,
+        activity=its.activity,
+        domain=its.main_name,
+        receive=lambda *, secure: SMTPSession(
+            reception=reception, number=next(numbers), secure=secure, reversed_roles=True
+        ),
+    )
+    its.settings.subscribe("SMTP", wakeups.settings_changed)
+    return Services(listening=listening, wakeups=wakeups)
 
 
 def _pages(its: ServiceNeighbours, module: str, site: Any) -> Service:
@@ -159,6 +189,7 @@ def _reception(its: ServiceNeighbours, strings: ServerStrings, banned: Banned) -
         log=its.log,
         records=its.has_records,
         tls=its.tls.side,
+        turning=its.turning,
     )
 
 

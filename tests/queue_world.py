@@ -24,6 +24,7 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("Queue", "ReportingDelay"): 15.0,
     ("Queue", "FailureReturn"): "headers by default",
     ("Queue", "CopyFailuresTo"): "",
+    ("Queue", "DequeuerProcessors"): 1,
 }
 
 

@@ -58,6 +58,7 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "RelayToNonClients"): "clients",
     ("SMTP", "RelayToClients"): "simple",
     ("SMTP", "RelayToBackup"): False,
+    ("SMTP", "AcceptWakeups"): "everybody",
     ("SMTP", "AdvertiseAUTH"): "everybody",
     ("SMTP", "AdvertiseSecureSASL"): True,
     ("SMTP", "ForceAUTH"): "nobody",

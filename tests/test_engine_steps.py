@@ -107,6 +107,7 @@ MET = {
     "bounced": """\
   - mail: {from: john@mycompany.com, to: a@nowhere.com}
   - bounced: {to: john@mycompany.com, recipient: a@nowhere.com, status: 5.*, action: failed}
+  - bounced: {to: john@mycompany.com, recipients: b@nowhere.com, count: 0}
 """,
     "dns asked": RELAY + "  - dns asked: A relay.com\n  - dns not asked: MX *\n",
     "log": MAIL + "  - log: '*got MAIL FROM*'\n  - not log: '*crash*'\n",

@@ -36,8 +36,10 @@ class WebWorld(PopWorld):
                 "www.company.com = company.com\n<LoginPage@john.example> = john\n"
             ),
             domains=self.domains,
-            modules=(LocalRouting(domains=self.domains),),
-            access_modules=(LocalRouting(domains=self.domains, for_logins=True),),
+            modules=(LocalRouting(domains=self.domains, settings=self.settings),),
+            access_modules=(
+                LocalRouting(domains=self.domains, settings=self.settings, for_logins=True),
+            ),
         )
         access = Access(
             router=self.real_router,

@@ -198,7 +198,7 @@ def test_a_full_disk_shows_at_commit(world: World, monkeypatch: pytest.MonkeyPat
     draft.commit().addErrback(lambda failure: errors.append(failure.value))
     assert isinstance(errors[0], QueueError)
     assert world.files("*") == []
-    assert world.log.has("QUEUE", "No space left")
+    assert world.log.has("TEMPFILE", "No space left")
 
 
 def test_no_draft_without_a_recipient(world: World) -> None:

@@ -291,7 +291,11 @@ STEPS = {
     ),
     "kind of data": (
         "- cli: {command: Get, shape: dict}",
-        "7:30: “dict” is not a kind of data; write dictionary, array or string",
+        "7:30: “dict” is not a kind of data; write dictionary, array, string or request",
+    ),
+    "kind of data in a file": (
+        "- file: {path: Settings/x, shape: request}",
+        "7:35: “request” is not a kind of data; write dictionary, array or string",
     ),
     "data of a failure": (
         "- cli: {command: Get, shape: array, fails: yes}",

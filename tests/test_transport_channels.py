@@ -243,3 +243,60 @@ def test_more_channels_at_once_when_the_settings_allow_them(tmp_path: Path) -> N
     world.settings.values["SMTP", "OutputChannels"] = 2
     world.sender.settings_changed()
     assert [len(remote.connections) for remote in remotes] == [1, 1]
+
+
+# Pipelining ---------------------------------------------------------------------------------------
+
+
+def to_many(world: SendingWorld, *names: str) -> None:
+    addresses = [f"{name}@company.dom" for name in names]
+    sent = message_file(world.folder / "Queue", envelope(*addresses), b"Subject: x\r\n\r\n", START)
+    entries = [Entry(index, address) for index, address in enumerate(addresses)]
+    world.sender.enqueue(sent, "company.dom", entries)
+
+
+def test_an_envelope_goes_at_once_to_hosts_that_take_it(tmp_path: Path) -> None:
+    world = make(tmp_path)
+    remote = world.host("company.dom", "11.0.0.1", extensions=("PIPELINING",), mail="hang")
+    to_many(world, "a", "b")
+    assert remote.lines[1:] == [
+        "MAIL FROM:<sender@here.example>",
+        "RCPT TO:<a@company.dom>",
+        "RCPT TO:<b@company.dom>",
+    ]
+
+
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+def test_each_recipient_gets_its_own_answer(tmp_path: Path, extensions: tuple[str, ...]) -> None:
+    world = make(tmp_path)
+    remote = world.host(
+        "company.dom",
+        "11.0.0.1",
+        extensions=extensions,
+        **{"b@company.dom": "550 nobody", "c@company.dom": "450 later"},
+    )
+    to_many(world, "a", "b", "c")
+    assert only(world, "a@company.dom").result is Result.RELAYED
+    assert only(world, "b@company.dom").result is Result.FAILED
+    assert world.reports.of("c@company.dom") == []
+    assert len(remote.messages) == 1
+
+
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+def test_a_refused_sender_is_everybody_s_answer(
+    tmp_path: Path, extensions: tuple[str, ...]
+) -> None:
+    world = make(tmp_path)
+    remote = world.host("company.dom", "11.0.0.1", extensions=extensions, mail="553 not you")
+    to_many(world, "a", "b")
+    assert only(world, "a@company.dom").diagnostic == "smtp; 553 not you"
+    assert only(world, "b@company.dom").diagnostic == "smtp; 553 not you"
+    assert (remote.messages, "DATA" in remote.lines) == ([], False)
+
+
+def test_a_hundred_replies_at_once(tmp_path: Path) -> None:
+    world = make(tmp_path)
+    remote = world.host("company.dom", "11.0.0.1", extensions=("PIPELINING",))
+    to_many(world, *(f"u{number}" for number in range(100)))
+    assert len(remote.messages) == 1
+    assert only(world, "u99@company.dom").result is Result.RELAYED

@@ -31,6 +31,7 @@ SMTP_SETTINGS: dict[tuple[str, str], Any] = {
     ("SMTP", "GiveUpAfter"): 432000.0,
     ("SMTP", "WarnAfter"): float("inf"),
     ("SMTP", "OutputChannels"): 100,
+    ("SMTP", "HoldDomains"): (),
     ("SMTP", "ListenerPorts"): (ListenerSocket(25),),
     ("SMTP", "ChannelsPerHost"): 1,
     ("SMTP", "AddChannelAfter"): 60.0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.steps import (
@@ -19,9 +21,12 @@ async def wait(scene: Scene, step: Step) -> None:
     """Let time pass for the server. Raises TargetError, NotApplicable."""
     value: WaitStep = step.value
     await scene.world.settle()
-    await scene.session.advance(value.seconds, scene.world.held)
+    moment = value.until
+    seconds = value.seconds if moment is None else moment.seconds_from(scene.clock)
+    await scene.session.advance(seconds, scene.world.held)
+    scene.clock += seconds
     await scene.world.settle()
-    scene.transcript.remark(f"{value.seconds:g} seconds have passed")
+    scene.transcript.remark(f"{seconds:g} seconds have passed")
 
 
 async def settings(scene: Scene, step: Step) -> None:
@@ -53,6 +58,7 @@ async def process(scene: Scene, step: Step) -> None:
     scene.transcript.remark(f"server: {action.value}")
     if action in (ProcessAction.START, ProcessAction.RESTART):
         await scene.session.start_again()
+        scene.clock = time.time()
 
 
 async def zone(scene: Scene, step: Step) -> None:

@@ -116,7 +116,7 @@ async def judge_not_delivered(scene: Scene, step: Step) -> None:
 
 
 async def judge_bounced(scene: Scene, step: Step) -> None:
-    """Find exactly one delivery report that meets the conditions. Raises Mismatch."""
+    """Find as many delivery reports as the step says. Raises Mismatch."""
     value: BouncedStep = step.value
     if value.host:
         await scene.rest()
@@ -129,7 +129,8 @@ async def judge_bounced(scene: Scene, step: Step) -> None:
     else:
         mails = await look(scene, value.to)
         place = f"in the INBOX of {value.to}"
-    _count(scene, mails, lambda mail: report_unmet(mail, value), 1, place, thing="delivery report")
+    thing = "delivery report"
+    _count(scene, mails, lambda mail: report_unmet(mail, value), value.count, place, thing=thing)
 
 
 def _count(

@@ -9,6 +9,7 @@ from conformance.scenario.dialogue import (
     Authenticate,
     Drop,
     Event,
+    ExchangeRoles,
     Expect,
     ExpectClose,
     ExpectRefused,
@@ -121,6 +122,8 @@ class _Talk:
                 await self._judge_silence(event.line)
             case ExpectRefused() | ExpectTurnedAway() | ExpectClose():
                 await self._judge_end(event)
+            case ExchangeRoles():
+                self._scene.world.peers[event.peer].take_over(self._client.give_away())
             case Drop():
                 self._client.drop()
             case Remark():

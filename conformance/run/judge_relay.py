@@ -53,6 +53,8 @@ def _relay_unmet(message: Received, value: RelayedStep) -> str:
         return f"it came from {message.source}"
     if value.tls is not None and message.tls != value.tls:
         return f"it came {'over TLS' if message.tls else 'in the clear'}"
+    if value.turned is not None and message.turned != value.turned:
+        return f"it came over {'the peer’s own' if message.turned else 'a new'} connection"
     if value.login and message.login != value.login:
         return f"it came {f'from {message.login}' if message.login else 'without a login'}"
     return unmet(Mail.parse(message.content), value.header, value.no_header, value.body)

@@ -111,6 +111,37 @@ def _recipient(group: Message) -> ReportedRecipient:
     )
 
 
+def returned(content: bytes) -> str:
+    """Return what a delivery report returns: ``header``, ``message`` or ``nothing``.
+
+    A message without any body counts as a header, whatever the part is called.
+    """
+    report = BytesParser(policy=compat32).parsebytes(content)
+    parts = report.get_payload()
+    for part in parts[1:] if isinstance(parts, list) else []:
+        if not isinstance(part, Message):
+            continue
+        kind = part.get_content_type()
+        if kind in ("text/rfc822-headers", "message/global-headers"):
+            return "header"
+        if kind in ("message/rfc822", "message/global"):
+            text = part.as_bytes().replace(b"\r\n", b"\n")
+            original = text.partition(b"\n\n")[2]
+            return "message" if original.partition(b"\n\n")[2].strip() else "header"
+    return "nothing"
+
+
+def _same(patterns: Sequence[Pattern], texts: Sequence[str]) -> bool:
+    """Tell whether each pattern has a text of its own, and none is left over."""
+    rest = list(texts)
+    for pattern in patterns:
+        found = next((text for text in rest if pattern.matches(text)), None)
+        if found is None:
+            return False
+        rest.remove(found)
+    return not rest
+
+
 def report_unmet(mail: Mail, step: BouncedStep) -> str:
     """Return what a message lacks to be the report that a step asks for, or an empty string."""
     entries = reported(mail.content)
@@ -127,6 +158,10 @@ def report_unmet(mail: Mail, step: BouncedStep) -> str:
     else:
         said = ", ".join(f"{e.recipient} {e.action} {e.status}" for e in entries) or "nothing"
         return f"it reports {said}"
+    if step.recipients and not _same(step.recipients, [entry.recipient for entry in entries]):
+        return "it is about " + (", ".join(entry.recipient for entry in entries) or "nobody")
+    if step.returned and returned(mail.content) != step.returned:
+        return f"it returns {returned(mail.content)}, expected {step.returned}"
     text = mail.content.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     for pattern in step.text:
         if not pattern.found_in(text):

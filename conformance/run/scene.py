@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLSession
@@ -51,10 +52,16 @@ class Scene:
     secured: list[SecureClient] = field(default_factory=list)
     """Connections of ``tls`` steps that stay open."""
 
+    clock: float = field(default_factory=time.time)
+    """What the server's clock shows, seconds since the epoch, to a few seconds."""
+
     async def rest(self) -> None:
         """Return when the server is at rest (or ended) and the world has heard all it said."""
         if self.session.running:
             await self.session.rest(self.world.held)
+            while self.world.working:
+                await self.world.finish()
+                await self.session.rest(self.world.held)
         await self.world.settle()
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from conformance.scenario.dialogue import StartTLS
+from conformance.scenario.dialogue import ExchangeRoles, StartTLS
 from conformance.scenario.model import Given, Step
 from conformance.scenario.steps import (
     BouncedStep,
@@ -43,6 +43,9 @@ CAPABILITIES: Mapping[str, str] = {
     "mobile": "temporary client addresses (read, then send)",
     "auth": "SMTP AUTH",
     "etrn": "ETRN",
+    "atrn": "ATRN and TURN: mail is sent over the connection of who comes for it",
+    "wakeups": "Send Wakeups: ETRN and ATRN to a back-up server",
+    "schedule": "the TCP Activity Schedule",
     "xtnd-xmit": "submission by the POP3 command XTND XMIT",
     "rules": "account and server rules",
     "rpop": "polling of remote POP accounts",
@@ -109,6 +112,8 @@ def _of_step(step: Step) -> Iterator[str]:
                 isinstance(event, StartTLS) for event in dialogue.events
             ):
                 yield "tls"
+            if any(isinstance(event, ExchangeRoles) for event in dialogue.events):
+                yield "atrn"
         case MailStep():
             yield "smtp"
         case RouteStep():

@@ -40,8 +40,8 @@ class Expect:
 
     line: int
     code: str
-    """``250`` or ``2*``; POP ``+OK`` or ``-ERR``; IMAP ``a OK``, ``* OK``, ``+``; PWD ``200``;
-    ``*`` is any reply."""
+    """``250``, ``2*`` or ``4*|5*``; POP ``+OK`` or ``-ERR``; IMAP ``a OK``, ``* OK``, ``+``;
+    PWD ``200``; ``*`` is any reply."""
     pattern: Pattern | None = None
     """What the text of the first line after the code must match (for IMAP: of the last, tagged
     line); None: any text."""
@@ -133,6 +133,14 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class ExchangeRoles:
+    """``--- turn NAME``: the client becomes the server, and the peer NAME has the connection."""
+
+    line: int
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remark:
     """``# text``."""
 
@@ -152,6 +160,7 @@ Event: TypeAlias = (
     | ExpectTurnedAway
     | ExpectSilence
     | Drop
+    | ExchangeRoles
     | Remark
 )
 
@@ -165,7 +174,12 @@ class DialogueError(ValueError):
 
 
 def code_matches(expected: str, code: str) -> bool:
-    """Tell whether ``code`` is ``expected``: itself, a class (``2*``, ``25*``), or ``*``: any."""
+    """Tell whether ``code`` is ``expected``: itself, a class (``2*``, ``25*``), or ``*``: any.
+
+    ``4*|5*`` is one of several.
+    """
+    if "|" in expected:
+        return any(code_matches(one, code) for one in expected.split("|"))
     expected, code = expected.upper(), code.upper()
     if expected == "*":
         return True
@@ -205,7 +219,7 @@ _WORDS: Mapping[type, str] = {act: word for word, act in _ACTS.items()}
 #: Methods that the client of a dialogue can log in with.
 AUTH_METHODS = ("PLAIN", "LOGIN", "CRAM-MD5", "NTLM")
 _CLIENT_WORD = re.compile(
-    r"(ehlo|helo|mail|rcpt|data|rset|noop|quit|vrfy|help|auth|starttls|etrn|user|pass|apop|stat"
+    r"(ehlo|helo|mail|rcpt|data|rset|noop|quit|vrfy|help|auth|starttls|etrn|atrn|turn|user|pass|apop|stat"
     r"|list|uidl|top|retr|dele|capa|stls|login|logout)\b",
     re.IGNORECASE,
 )
@@ -249,11 +263,13 @@ def _special(stripped: str, line: int) -> Event:
         return _ACTS[word](line)
     if words and words[0].lower() == "auth":
         return _authenticate(words[1:], line)
+    if len(words) == 2 and words[0].lower() == "turn" and words[1].lower() != "away":
+        return ExchangeRoles(line, words[1])
     if len(words) == 2 and words[0].lower() == "tls":
         return StartTLS(line, _pattern(words[1], stripped))
     hint = suggest(word, _ACTS, otherwise="")
     known = ", ".join(f"--- {act}" for act in _ACTS)
-    raise DialogueError(f"“{stripped}” is unknown{hint}; write {known} or --- auth")
+    raise DialogueError(f"“{stripped}” is unknown{hint}; write {known}, --- turn NAME or --- auth")
 
 
 def _authenticate(words: list[str], line: int) -> Authenticate:
@@ -317,6 +333,8 @@ def format_event(event: Event) -> str:
             return f"<<< {event.name}"
         case Remark():
             return f"# {event.text}"
+        case ExchangeRoles(peer=peer):
+            return f"--- turn {peer}"
         case StartTLS(name=name):
             return f"--- tls {name.text}" if name else "--- tls"
         case Authenticate():

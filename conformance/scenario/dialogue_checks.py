@@ -17,6 +17,7 @@ from conformance.scenario.dialogue import (
     Authenticate,
     Drop,
     Event,
+    ExchangeRoles,
     Expect,
     ExpectClose,
     ExpectRefused,
@@ -31,9 +32,10 @@ from conformance.scenario.dialogue import (
 )
 from conformance.scenario.patterns import substitute, variables_in
 
+_DIGITS = r"[2-5]([0-9]{2}|[0-9]?\*)"
 _CODES = {
-    "smtp": re.compile(r"[2-5]([0-9]{2}|[0-9]?\*)"),
-    "pwd": re.compile(r"[2-5]([0-9]{2}|[0-9]?\*)"),
+    "smtp": re.compile(rf"{_DIGITS}(\|{_DIGITS})*"),
+    "pwd": re.compile(rf"{_DIGITS}(\|{_DIGITS})*"),
     "pop": re.compile(r"\+OK|-ERR|\+", re.IGNORECASE),
     "imap": re.compile(r"\+|\* (OK|NO|BAD|BYE|PREAUTH)|[!-)+-~]+ (OK|NO|BAD)", re.IGNORECASE),
 }
@@ -129,6 +131,8 @@ class Conversation:
                 yield from self._send_file(event)
             case StartTLS():
                 yield from self._tls(event)
+            case ExchangeRoles():
+                yield from self._turn(event)
             case ExpectClose() | Drop():
                 self.ended = event.line
 
@@ -195,6 +199,11 @@ class Conversation:
             command = "STLS" if self.protocol == "pop" else "STARTTLS"
             yield Mistake(event.line, f"--- tls follows a positive reply to {command}")
         self._fresh_reply, self._answered = False, ""
+
+    def _turn(self, event: ExchangeRoles) -> Mistakes:
+        if self._answered not in ("ATRN", "TURN") and self._exact:
+            yield Mistake(event.line, "--- turn follows a positive reply to ATRN or TURN")
+        self.ended = event.line
 
     # What the server does.
 

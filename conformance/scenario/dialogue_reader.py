@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.scenario.complaints import Complaints, Place, Placed, suggest
-from conformance.scenario.dialogue import DialogueError, Event, SendFile, parse_line
+from conformance.scenario.dialogue import DialogueError, Event, ExchangeRoles, SendFile, parse_line
 from conformance.scenario.dialogue_checks import Conversation
 from conformance.scenario.nodes import Node, Text
 from conformance.scenario.references import References
@@ -136,6 +136,8 @@ class DialogueReader:
                 continue
             if isinstance(event, SendFile):
                 self._references.message(place, event.name)
+            if isinstance(event, ExchangeRoles):
+                self._references.peer(place, event.peer)
             if event is not None:
                 events.append(event)
         if not events and not text.strip():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.scenario.complaints import Complaints, Placed, either, suggest
-from conformance.scenario.model import AccountSpec, DomainSpec, Given, ListSpec, PeerSpec
+from conformance.scenario.model import AccountSpec, DomainSpec, Given, HeldMail, ListSpec, PeerSpec
 from conformance.scenario.nodes import Fields, Items, Node, Text, kind_of
 from conformance.scenario.shapes import (
     ADDRESS,
@@ -34,12 +34,14 @@ from conformance.scenario.zone_text import zone_mistakes
 MODULES = (
     *("SMTP", "Router", "Protection", "Banned", "DNR"),
     *("LOCAL", "POP", "IMAP", "HTTPA", "HTTPU", "LIST", "PWD", "TLS", "Server"),
+    *("Schedule", "Queue"),
 )
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")
 VERBS = (
     *("connect", "helo", "ehlo", "starttls", "tls", "auth"),
     *("mail", "rcpt", "data", "message", "rset", "quit"),
+    *("etrn", "atrn", "turn"),
 )
 
 _PEER_REPLY = re.compile(r"ok|hang|drop|[2-5][0-9][0-9]([ -].*)?", re.IGNORECASE | re.DOTALL)
@@ -162,12 +164,29 @@ DOMAIN_KEYS = (
 )
 DOMAIN: Record[dict[str, Any]] = Record("a domain", DOMAIN_KEYS, lambda values, *_: values)
 
+HELD: Record[HeldMail] = Record(
+    "a held message",
+    (
+        Key("to", Several(LINE, least=1), "recipient, or recipients", required=True),
+        Key("from", LINE, "the sender; <> for the null one"),
+        Key("subject", LINE, "the Subject field"),
+        Key("body", TEXT, "the body"),
+    ),
+    lambda values, *_: HeldMail(
+        to=values.get("to", ()),
+        sender=values.get("from", HeldMail(()).sender).removeprefix("<").removesuffix(">"),
+        subject=values.get("subject", ""),
+        body=values.get("body", ""),
+    ),
+)
+
 PEER_CHANGE_KEYS = (
     Key("replies", Replies(), "verb or recipient → reply, or replies in turn (the last repeats)"),
     Key("extensions", ListOf(LINE, "extensions"), "what EHLO announces"),
     Key("certificate", Choice("a certificate", CERTIFICATES), "TLS with this certificate"),
     Key("certificate name", LINE, "whom the certificate is issued to; default: the peer's name"),
     Key("logins", MapOf(LINE, "logins"), "name → password: mail is taken after AUTH only"),
+    Key("holds", ListOf(HELD, "held messages"), "mail that it sends to who says ETRN or ATRN"),
 )
 PORT = Number(1, 65535)
 PEER_KEYS = (
@@ -266,6 +285,7 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
         certificate=values.get("certificate", ""),
         certificate_name=values.get("certificate name", ""),
         logins=values.get("logins", {}),
+        holds=values.get("holds", ()),
         dns=values.get("dns", True),
     )
 

@@ -78,6 +78,17 @@ class DomainSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldMail:
+    """A message that a peer holds for the server until it is asked for it (ETRN, ATRN)."""
+
+    to: tuple[str, ...]
+    sender: str = "stranger@elsewhere.example"
+    """Empty: the null sender."""
+    subject: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSpec:
     """A remote host: a name, an address, and how it behaves. See docs/scenarios.md, Peers."""
 
@@ -95,6 +106,8 @@ class PeerSpec:
     """Whom the certificate is issued to; empty: the peer's name."""
     logins: Mapping[str, str] = field(default_factory=dict)
     """Names and passwords for AUTH; with any, mail is taken after AUTH only."""
+    holds: tuple[HeldMail, ...] = ()
+    """Mail for the server: sent when it says ETRN, or over the same connection after ATRN."""
     dns: bool = True
     """Make an A record from ``name`` to ``address`` unless the zone already knows the name."""
 

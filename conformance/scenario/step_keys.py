@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from conformance.scenario.complaints import Complaints
 from conformance.scenario.given_keys import MODULE_SETTINGS, PEER_CHANGE, PORT, ZoneText
+from conformance.scenario.moments import parse_moment
 from conformance.scenario.nodes import Node, Text
 from conformance.scenario.shapes import (
     ADDRESS,
-    DURATION,
     FLAG,
     JSON,
     LINE,
@@ -28,6 +28,7 @@ from conformance.scenario.shapes import (
     Record,
     Several,
     Shape,
+    duration,
 )
 from conformance.scenario.step_shapes import (
     DATA_KINDS,
@@ -169,6 +170,25 @@ RELAYED = _record(
     Key("source", ADDRESS, "the server address that the server connected from"),
     Key("tls", FLAG, "whether it came over TLS"),
     Key("login", LINE, "the name that the server logged in with"),
+    Key("turned", FLAG, "whether it came over the peer's own connection, after ATRN or TURN"),
+)
+
+
+def _wait(text: str) -> WaitStep:
+    if text.lower().startswith("until"):
+        return WaitStep(until=parse_moment(text))
+    return WaitStep(duration(text))
+
+
+WAIT: Shape[WaitStep] = Parsed(
+    "a duration or a moment",
+    _wait,
+    WaitStep(1),
+    {
+        "type": "string",
+        "pattern": r"^(\d+\s*[smhd]\s*)+$|^until .*$|^\{.*\}$",
+        "examples": ["30m", "until 08:00", "until Monday 08:00"],
+    },
 )
 
 CONNECTED = _record(
@@ -196,6 +216,13 @@ BOUNCED = _record(
     Key("recipient", PATTERN, "the final recipient that the report is about"),
     Key("status", PATTERN, "the status, as 5.*"),
     Key("action", PATTERN, "failed, delayed, …"),
+    Key("recipients", PATTERNS, "all final recipients of the report, in any order"),
+    Key(
+        "returned",
+        Choice("what is returned", ("header", "message", "nothing")),
+        "what of the message the report returns",
+    ),
+    Key("count", Number(), "how many reports meet all the conditions; default: 1"),
     Key("text", PATTERNS, "patterns found somewhere in the report"),
 )
 
@@ -271,6 +298,7 @@ def _relayed(values: Values) -> RelayedStep:
         source=values.get("source", ""),
         tls=values.get("tls"),
         login=values.get("login", ""),
+        turned=values.get("turned"),
     )
 
 
@@ -302,6 +330,9 @@ def _bounced(values: Values) -> BouncedStep:
         recipient=values.get("recipient"),
         status=values.get("status"),
         action=values.get("action"),
+        recipients=values.get("recipients", ()),
+        returned=values.get("returned", ""),
+        count=values.get("count", 1),
         text=values.get("text", ()),
     )
 
@@ -460,7 +491,7 @@ _KINDS = (
     ),
     StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
     StepKind("tls", TLS, _tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
-    StepKind("wait", DURATION, WaitStep, "move the clock", "30m"),
+    StepKind("wait", WAIT, lambda value: value, "move the clock", "30m"),
     StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
 )
 

@@ -40,8 +40,9 @@ from conformance.scenario.zone_text import TYPES
 
 #: Modules by the documents' names (Guide 3.5.2, CLI, Route; module SYSTEM is built in).
 ROUTE_MODULES = ("LOCAL", "SMTP", "LIST", "SYSTEM", "UUCP", "PIPE")
+#: What a file or an answer can be in the documents' format.
+DATA_KINDS = ("dictionary", "array", "string")
 #: Where a mail step can be refused besides its recipients.
-DATA_KINDS = ("dictionary", "array", "string", "request")
 PLACES = ("connect", "auth", "mail", "data", "message", "anywhere")
 
 _REPLY = re.compile(r"(\*|[2-5][0-9*]{0,2}|[+-][A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
@@ -201,7 +202,11 @@ CLI_COMMAND = Record(
         Key("command", TEXT, "the command, as in the documents", required=True),
         Key("as", LINE, "the account that gives it; default: an administrator"),
         Key("gives", TEXT, "the whole data, compared as values of the documents' format"),
-        Key("shape", Choice("a kind of data", DATA_KINDS), "what the answer must parse as"),
+        Key(
+            "shape",
+            Choice("a kind of data", (*DATA_KINDS, "request")),
+            "what the answer must parse as",
+        ),
         Key("subject", Headers(), "fields of a signing request's name: CN, C, ST, L, O, OU, E"),
         Key("contains", PATTERNS, "patterns found somewhere in the answer"),
         Key("lacks", PATTERNS, "patterns found nowhere in the answer"),

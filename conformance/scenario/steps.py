@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from conformance.scenario.dialogue import Event, code_matches
 from conformance.scenario.model import PeerSpec, Position
+from conformance.scenario.moments import Moment
 from conformance.scenario.patterns import Pattern
 
 #: The source address of a dialogue or a submission that names none: a stranger.
@@ -219,6 +220,8 @@ class RelayedStep:
     """Whether it came over TLS; None: either way."""
     login: str = ""
     """The name that the server logged in with; empty: any, or none."""
+    turned: bool | None = None
+    """Whether it came over a connection that the peer had made; None: either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +328,7 @@ class QueuedStep:
 
 @dataclass(frozen=True, slots=True)
 class BouncedStep:
-    """``bounced``: exactly one delivery report that meets all the conditions arrived."""
+    """``bounced``: so many delivery reports that meet all the conditions arrived."""
 
     to: str
     """Who gets the report: an account, or a recipient that the peer ``host`` heard."""
@@ -334,6 +337,11 @@ class BouncedStep:
     """The report's Final-Recipient, without ``rfc822;``."""
     status: Pattern | None = None
     action: Pattern | None = None
+    recipients: tuple[Pattern, ...] = ()
+    """All recipients that one report is about, in any order; empty: not looked at."""
+    returned: str = ""
+    """What the report returns: ``header``, ``message`` or ``nothing``; empty: not looked at."""
+    count: int = 1
     text: tuple[Pattern, ...] = ()
     """Each is found somewhere in the report (``Pattern.found_in``)."""
 
@@ -411,9 +419,10 @@ class SettingsStep:
 
 @dataclass(frozen=True, slots=True)
 class WaitStep:
-    """``wait``: move the clock."""
+    """``wait``: move the clock, for a time or until a moment."""
 
-    seconds: float
+    seconds: float = 0.0
+    until: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ scenario ends. The server under test is not part of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
 
 from conformance.scenario.model import Given, PeerSpec
 from conformance.world.dns.server import DNS_ADDRESS, FakeDns
@@ -32,6 +33,7 @@ class World:
         #: Peer name → the remote host.
         self.peers: dict[str, Peer] = {}
         self._connections: list[tuple[str, int]] = []
+        self._working: set[asyncio.Task[None]] = set()
         #: Called each time the server has done something here, and each time the answer of
         #: :meth:`held` may have changed.
         self.on_change: Callable[[], None] | None = None
@@ -59,6 +61,7 @@ class World:
             peer = Peer(spec, self.plan, self.transcript)
             peer.on_change = self._changed
             peer.on_connection = self._connections.append
+            peer.on_work = self._begin
             self.peers[spec.name] = peer
             await peer.start()
 
@@ -90,6 +93,21 @@ class World:
         """Replace the records of the names that ``text`` mentions (step ``zone``)."""
         self.dns.update(text)
 
+    @property
+    def working(self) -> bool:
+        """Tell whether a peer does something by itself."""
+        return bool(self._working)
+
+    async def finish(self) -> None:
+        """Return when no peer does anything by itself any more."""
+        while self._working:
+            await asyncio.wait(self._working)
+
+    def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(doing)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
     async def settle(self) -> None:
         """Let everything that the server has already sent to the world arrive."""
         for _ in range(_TURNS_TO_SETTLE):
@@ -97,6 +115,8 @@ class World:
 
     async def close(self) -> None:
         """End every connection and give back every socket."""
+        for task in self._working:
+            task.cancel()
         self.dns.close()
         for peer in self.peers.values():
             peer.close()

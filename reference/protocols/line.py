@@ -79,6 +79,7 @@ class CommandProtocol(ByteProtocol):
         self._full = False  # the transport takes no more output
         self._drained: Deferred[None] | None = None
         self._side: Side | None = None
+        self._heir: ByteProtocol | None = None
         self._heard_all = False  # the client sends no more
         self.closing = False
         self.lost = False
@@ -155,6 +156,22 @@ class CommandProtocol(ByteProtocol):
         self._side = side
         self.transport.startTLS(side)
 
+    def hand_over(self, heir: ByteProtocol) -> None:
+        """Send the replies and give the connection to another protocol; this one's part is over.
+
+        What the client sent behind its command is thrown away; the session ends with the
+        connection.
+        """
+        self._flush()
+        self._input.clear()
+        self._searched = 0
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        self._heir = heir
+        self.transport.unregisterProducer()
+        heir.makeConnection(self.transport)
+
     async def outside(self, waiting: Awaitable[T]) -> T:
         """Wait for somebody outside, who holds a wait of his own; the task rests meanwhile."""
         self._flush()
@@ -191,6 +208,9 @@ class CommandProtocol(ByteProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client; called by Twisted."""
+        if self._heir is not None:
+            self._heir.dataReceived(data)
+            return
         if self.closing or self.lost:
             return
         self.touch()
@@ -203,6 +223,8 @@ class CommandProtocol(ByteProtocol):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """End; called by Twisted."""
         self.lost = True
+        if self._heir is not None:
+            self._heir.connectionLost(reason)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -218,6 +240,9 @@ class CommandProtocol(ByteProtocol):
 
     def readConnectionLost(self) -> None:
         """Work off what has come and close: the client sends no more; called by Twisted."""
+        if self._heir is not None:
+            self.transport.abortConnection()
+            return
         self._heard_all = True
         self._pump()
 
@@ -261,7 +286,8 @@ class CommandProtocol(ByteProtocol):
         self._hold_back()
 
     def _ready(self) -> bool:
-        return not (self._busy or self._full or self.closing or self.lost)
+        handed_over = self._heir is not None
+        return not (self._busy or self._full or self.closing or self.lost or handed_over)
 
     def _step(self) -> bool:
         """Do the next thing; return False when there is nothing to do."""

@@ -13,7 +13,8 @@ that the message is on the disk. Every refusal is permanent or temporary as
 :mod:`reference.protocols.smtp_replies` tells; too many end the session.
 
 Guide 3.5.2, SMTP Module, Receiving Messages; RFC 5321, 4954 (AUTH), 3207 (STARTTLS), 3461 (DSN).
-HELO is not insisted on: the Guide's dialogues begin with MAIL. ETRN is not offered.
+HELO is not insisted on: the Guide's dialogues begin with MAIL. After ATRN the roles are exchanged
+(:mod:`reference.protocols.smtp_turn`).
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ from reference.protocols.smtp_reception import Reception, valid_path
 from reference.protocols.smtp_replies import refusal, replies, reply, verdict_reply
 from reference.protocols.smtp_sender import Audience, SendingHost, refusal_reply
 from reference.protocols.smtp_trace import Trace, protocol
+from reference.protocols.smtp_turn import Turning
+from reference.protocols.tls import Side
 from reference.queue.envelope import Envelope, Recipient, Source
 from reference.queue.queue import Draft, QueueError
 from reference.transport.return_path import SenderRefused
+from reference.transport.smtp_client import SMTPClient
+from reference.transport.smtp_hosts import Relay
 from reference.transport.spf import SPFResult
 
 #: Octets of a line during AUTH (RFC 4954, 4.3).
@@ -57,13 +62,24 @@ AUTH_LINE = 12288
 class SMTPSession(CommandProtocol):
     """One connection of a client."""
 
-    def __init__(self, *, reception: Reception, number: int, secure: bool = False) -> None:
-        """``number`` names the session in the log; ``secure``: TLS from the start (port 465)."""
+    def __init__(
+        self,
+        *,
+        reception: Reception,
+        number: int,
+        secure: bool = False,
+        reversed_roles: bool = False,
+    ) -> None:
+        """``number`` names the session in the log; ``secure``: TLS from the start (port 465).
+
+        ``reversed_roles``: the server has made the connection itself; TLS can begin no more.
+        """
         super().__init__(clock=reception.clock, work=reception.work)
         self._server = reception
         self._tag = f"SMTP-{number:05d}"
         self._talk = reception.log.on("SMTP", 4)
         self.secure = secure
+        self._reversed = reversed_roles
         self._helo = ""
         self._helo_holds: bool | None = None
         self._extended = False
@@ -170,13 +186,15 @@ class SMTPSession(CommandProtocol):
     def _capabilities(self) -> Doing:
         options, client = self._server.options, self._client()
         lines = [f"{self._name()} is pleased to meet you", "HELP", "PIPELINING", "DSN"]
+        if self._server.turning is not None:
+            lines += ["ETRN", "ATRN"]
         limit = options.message_limit
         lines.append("SIZE" if limit >= UNLIMITED else f"SIZE {limit}")
         if options.advertise_8bitmime.includes(client=client):
             lines.append("8BITMIME")
         if options.advertise_auth.includes(client=client):
             lines.append(f"AUTH {' '.join(options.advertised(client=client))}")
-        if not self.secure and self._server.tls(self.local_ip) is not None:
+        if self._side_for_tls() is not None:
             lines.append("STARTTLS")
         self.send(replies(250, lines))
         return None
@@ -259,6 +277,10 @@ class SMTPSession(CommandProtocol):
                 self._reply(*self._server.blacklisted_reply())
             else:
                 self._reply(*refusal(error, rcpt.path))
+            return None
+        # An empty address in a host's queue is a wake-up request.
+        if route.module == "SMTP" and not route.address and self._may_not_wake():
+            self._reply(550, f"{rcpt.path} wake-up messages are accepted from clients only")
             return None
         verdict = self._decide(route, None)
         if verdict is Verdict.LOOK_UP:
@@ -389,7 +411,7 @@ class SMTPSession(CommandProtocol):
     def _do_starttls(self, argument: str) -> Doing:
         if argument:
             raise Fault(501, "STARTTLS has no parameters")
-        side = None if self.secure else self._server.tls(self.local_ip)
+        side = self._side_for_tls()
         if side is None:
             raise Fault(503, "TLS is not available")
         self._reply(220, "ready to start TLS")
@@ -402,6 +424,67 @@ class SMTPSession(CommandProtocol):
             self._login.leave()
             self._login = None
         return None
+
+    def _side_for_tls(self) -> Side | None:
+        if self.secure or self._reversed:
+            return None
+        return self._server.tls(self.local_ip)
+
+    # ETRN, ATRN, TURN
+
+    def _do_etrn(self, argument: str) -> Doing:
+        if self._standing is None and self._server.options.wakeups_from_clients:
+            return self._when_known(lambda: self._start_queue(argument))
+        return self._start_queue(argument)
+
+    def _start_queue(self, argument: str) -> Doing:
+        try:
+            if self._may_not_wake():
+                raise Fault(459, f"{argument} is not allowed: from clients only")
+            self._reply(*self._turning().start_queue(argument))
+        except Fault as fault:
+            self._reply(fault.code, fault.text)
+        return None
+
+    def _may_not_wake(self) -> bool:
+        return self._server.options.wakeups_from_clients and not self._client()
+
+    def _do_turn(self, argument: str) -> Doing:
+        if argument:
+            raise Fault(501, "TURN has no parameters")
+        return self._do_atrn("")
+
+    def _do_atrn(self, argument: str) -> Doing:
+        if self._mail is not None:
+            raise Fault(503, "not in the middle of a message")
+        if self._login is None:
+            raise Fault(530, "authentication is required")
+        account = self._login.account
+        turning = self._turning()
+        name = account.name if account.domain.is_main else ""
+        queue = turning.queue_for_turn(argument, name)
+        self._reply(250, "OK now reversing the connection")
+
+        def trace(line: str) -> None:
+            self._server.log.write(5, f"SMTPO({queue})", line)
+
+        client = SMTPClient(trace)
+        self.hand_over(client)
+        # The relay is whoever has connected: the port is the client's own.
+        relay = Relay(queue, self.remote_ip, getattr(self.transport.getPeer(), "port", 0))
+        sending = turning.send(queue, client, relay, secured=self.secure)
+        Deferred.fromCoroutine(sending).addErrback(self._sending_failed)
+        return None
+
+    def _sending_failed(self, failure: Failure) -> None:
+        self._server.log.write(1, self._tag, f"fault: {failure.getTraceback()}")
+        self.transport.abortConnection()
+
+    def _turning(self) -> Turning:
+        turning = self._server.turning
+        if turning is None:
+            raise Fault(502, "the command is not implemented")
+        return turning
 
     # AUTH
 
@@ -529,4 +612,7 @@ VERBS: Mapping[str, Callable[[SMTPSession, str], Doing]] = {
     "QUIT": SMTPSession._do_quit,
     "AUTH": SMTPSession._do_auth,
     "STARTTLS": SMTPSession._do_starttls,
+    "ETRN": SMTPSession._do_etrn,
+    "ATRN": SMTPSession._do_atrn,
+    "TURN": SMTPSession._do_turn,
 }

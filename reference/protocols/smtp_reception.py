@@ -32,6 +32,7 @@ from reference.protocols.smtp_replies import (
     ServerStrings,
 )
 from reference.protocols.smtp_sender import Audience, SenderChecks, SenderOptions
+from reference.protocols.smtp_turn import Turning
 from reference.protocols.tls import Side, no_tls
 from reference.queue.queue import Queue
 from reference.transport.dnr import DNSFailure, NoData, NoSuchName
@@ -100,6 +101,8 @@ class ReceiverOptions:
     error_limit: int
     command_timeout: float
     """Seconds."""
+    wakeups_from_clients: bool = False
+    """ETRN and wake-up messages are taken from clients only."""
 
     @property
     def asks_who(self) -> bool:
@@ -138,6 +141,7 @@ class ReceiverOptions:
             recipient_limit=int(get("RecipientLimit")),
             error_limit=int(get("ErrorLimit")),
             command_timeout=min(float(get("CommandTimeout")), LONGEST),
+            wakeups_from_clients=_word(get("AcceptWakeups")) == "clients",
         )
 
 
@@ -162,12 +166,13 @@ class Reception:
         tls: Callable[[str], Side | None] = no_tls,
         records: Callable[[str], bool] | None = None,
         scanner: Callable[[], Scanner | None] = lambda: None,
+        turning: Turning | None = None,
     ) -> None:
         """``name`` gives the domain name of one of the server's addresses (Main Domain for "").
 
         ``tls`` gives what secures connections to a server address, or None. ``records`` tells
         whether the Router's table has records for a domain. ``scanner`` makes what looks for banned
-        lines in a message.
+        lines in a message. ``turning`` serves those who come for their mail.
         """
         self.router = router
         self.queue = queue
@@ -176,6 +181,7 @@ class Reception:
         self.strings = strings
         self.senders = senders
         self.scanner = scanner
+        self.turning = turning
         self.name = name
         self.clock = clock
         self.work = work

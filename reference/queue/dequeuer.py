@@ -3,7 +3,8 @@
 Guide 3.5.2, Message Transfer, Dequeueing. A report about a message gathers the results of several
 recipients: it is made at once when the message's last recipient is processed, else after the
 Reporting Delay. It goes to the return path as a message of its own with the null return path, and
-never to the null return path, so no report can cause another.
+never to the null return path, so no report can cause another. As many reports are made at the same
+time as there are Dequeuer Processors.
 
 The order is what keeps mail safe: a recipient is marked as done only when its report is durable,
 and the message's file goes last. A server that is killed in between reports or tries again; it
@@ -13,7 +14,10 @@ never forgets.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -56,6 +60,16 @@ class _Open:
             timer.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A report that waits for a processor, or is being made."""
+
+    message: QueuedMessage
+    entry: _Open
+    due: Mapping[int, Outcome]
+    token: Token
+
+
 class Dequeuer:
     """Ends what the modules report about.
 
@@ -82,6 +96,9 @@ class Dequeuer:
         self._host = host
         self._submit = submit
         self._open: dict[str, _Open] = {}
+        self._owing: deque[_Owed] = deque()
+        self._busy = 0
+        self._dealing = False
 
     def report(self, message: QueuedMessage, indexes: Sequence[int], outcome: Outcome) -> None:
         """Take a module's report about recipients of a message.
@@ -166,19 +183,37 @@ class Dequeuer:
         entry.timer = self._clock.call_later(seconds, self._flush, message, entry)
 
     def _flush(self, message: QueuedMessage, entry: _Open) -> None:
-        """Make one report of all that is owed."""
+        """Make one report of all that is owed, as soon as a processor is free."""
         entry.hold()
         due, entry.due = entry.due, {}
-        token = self._work.task("report")
-        try:
-            envelope, content = self._compose(message, due)
-        except OSError as error:
-            self._put_off(error, message, entry, due, token)
+        self._owing.append(_Owed(message, entry, due, self._work.task("report")))
+        self._next_report()
+
+    def _next_report(self) -> None:
+        """Give reports to free processors. A report that ends at once does not come back here."""
+        if self._dealing:
             return
-        self._submit(envelope, content).addCallbacks(
-            lambda name: self._reported(name, message, entry, due, token),
-            lambda failure: self._put_off(failure.value, message, entry, due, token),
-        )
+        self._dealing = True
+        while self._owing and self._busy < self._settings.get("Queue", "DequeuerProcessors"):
+            self._busy += 1
+            owed = self._owing.popleft()
+            try:
+                envelope, content = self._compose(owed.message, owed.due)
+            except OSError as error:
+                self._ended(owed, Failure(error))
+                continue
+            self._submit(envelope, content).addBoth(partial(self._ended, owed))
+        self._dealing = False
+
+    def _ended(self, owed: _Owed, result: str | Failure) -> None:
+        """Go on when a report is durable, or could not be written."""
+        self._busy -= 1
+        if isinstance(result, Failure):
+            self._put_off(result.value, owed)
+        else:
+            self._reported(result, owed)
+        owed.token.done()
+        self._next_report()
 
     def _compose(
         self, message: QueuedMessage, due: Mapping[int, Outcome]
@@ -211,48 +246,33 @@ class Dequeuer:
 
         return Envelope("", tuple(to), Source("DEQUEUER")), content
 
-    def _reported(
-        self,
-        name: str,
-        message: QueuedMessage,
-        entry: _Open,
-        due: Mapping[int, Outcome],
-        token: Token,
-    ) -> None:
+    def _reported(self, name: str, owed: _Owed) -> None:
+        message = owed.message
         self._log.write(3, "DEQUEUER", f"[{message.name}] report [{name}] sent")
-        for index, outcome in due.items():
+        for index, outcome in owed.due.items():
             if outcome.result is Result.DELAYED:
                 message.warned[index] = True
             else:
                 message.states[index] = State.DONE
         if message.finished():
-            self._remove(message, entry)
+            self._remove(message, owed.entry)
         else:
-            self._mark(message, list(due))
-        token.done()
+            self._mark(message, list(owed.due))
 
-    def _put_off(
-        self,
-        error: BaseException,
-        message: QueuedMessage,
-        entry: _Open,
-        due: Mapping[int, Outcome],
-        token: Token,
-    ) -> None:
-        self._log.write(1, "DEQUEUER", f"[{message.name}] report failed: {error}")
-        entry.due = {**due, **entry.due}
-        self._report_in(RETRY, message, entry)
-        token.done()
+    def _put_off(self, error: object, owed: _Owed) -> None:
+        self._log.write(1, "DEQUEUER", f"[{owed.message.name}] report failed: {error}")
+        owed.entry.due = {**owed.due, **owed.entry.due}
+        self._report_in(RETRY, owed.message, owed.entry)
 
     def _mark(self, message: QueuedMessage, indexes: Sequence[int]) -> None:
-        self._busy(self._directory.mark(message, indexes), message)
+        self._write(self._directory.mark(message, indexes), message)
 
     def _remove(self, message: QueuedMessage, entry: _Open) -> None:
         entry.hold()
         if self._open.pop(message.name, None) is not None:
-            self._busy(self._directory.remove(message), message)
+            self._write(self._directory.remove(message), message)
 
-    def _busy(self, writing: Deferred[None], message: QueuedMessage) -> None:
+    def _write(self, writing: Deferred[None], message: QueuedMessage) -> None:
         token = self._work.task("dequeue")
 
         def ended(result: object) -> None:

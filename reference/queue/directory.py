@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from reference.kernel.clock import Clock
 from reference.queue import head as heads
@@ -28,6 +29,7 @@ from reference.queue.threads import Threads
 
 #: Octets of a draft that are gathered before they are written.
 BUFFER = 65536
+FAILURE, LOW_LEVEL = 1, 4
 # Names of messages grow with time even when the directory was emptied: hundredths of a second since
 # 2020, so that one name does not stand for two messages in the logs of a day.
 _NAMES_BEGIN = 1_577_836_800
@@ -55,13 +57,35 @@ class QueueDirectory:
         """Begin a message file ``ID.tmp``. Raises OSError."""
         now = self._clock.time()
         self._next = max(self._next + 1, int((now - _NAMES_BEGIN) * 100))
-        return MessageFile(
-            folder=self.folder, name=str(self._next), envelope=envelope, submitted=now
-        )
+        name = str(self._next)
+        try:
+            draft = MessageFile(folder=self.folder, name=name, envelope=envelope, submitted=now)
+        except OSError as error:
+            self._note(FAILURE, name, f"cannot create {name}.tmp: {error.strerror}")
+            raise
+        self._note(LOW_LEVEL, name, f"{name}.tmp created")
+        return draft
+
+    def discard(self, draft: MessageFile) -> None:
+        """Give a draft up and remove its file."""
+        draft.undo()
+        self._note(LOW_LEVEL, draft.name, f"{draft.name}.tmp deleted, {draft.size} bytes")
 
     def commit(self, draft: MessageFile) -> Deferred[QueuedMessage]:
         """Make a draft durable; the Deferred fails with OSError and the draft is gone then."""
-        return self._rounds.do(draft).addCallback(lambda _: draft.message())
+
+        def stored(_: None) -> QueuedMessage:
+            self._note(LOW_LEVEL, draft.name, f"{draft.name}.msg stored, {draft.size} bytes")
+            return draft.message()
+
+        def lost(failure: Failure) -> Failure:
+            self._note(FAILURE, draft.name, f"cannot store {draft.name}.msg: {failure.value}")
+            return failure
+
+        return self._rounds.do(draft).addCallbacks(stored, lost)
+
+    def _note(self, level: int, name: str, text: str) -> None:
+        self._log.write(level, "TEMPFILE", f"[{name}] {text}")
 
     def mark(self, message: QueuedMessage, indexes: Sequence[int]) -> Deferred[None]:
         """Write the present states of recipients into the file."""

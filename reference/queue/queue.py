@@ -58,7 +58,7 @@ class Draft:
 
     def abort(self) -> None:
         """Give the message up; nothing of it remains."""
-        self._file.undo()
+        self._queue.discard(self._file)
 
     def commit(self) -> Deferred[str]:
         """Submit the message; fires with its name when it survives a power failure.
@@ -162,11 +162,14 @@ class Queue:
             self._enqueue(message)
 
         def lost(failure: Failure) -> None:
-            self._log.write(1, "QUEUE", f"[{file.name}] cannot be stored: {failure.value}")
             accepted.errback(QueueError(f"the message cannot be stored: {failure.value}"))
 
         self._directory.commit(file).addCallbacks(durable, lost).addBoth(_release, token)
         return accepted
+
+    def discard(self, file: MessageFile) -> None:
+        """Give a draft up; what :meth:`Draft.abort` does."""
+        self._directory.discard(file)
 
     def recover(self) -> Deferred[int]:
         """Take over what the last run left, exactly once; fires with the number of messages.

@@ -52,14 +52,19 @@ _MODULES = {
     "PWD": "PWD",
     "CLI": "PWD",
     "DNR": "DNR",
+    "TCP": "Schedule",
     "TLS": "TLS",
     "QUEUE": "Queue",
-    "ENQUEUER": "Queue",
-    "ENQUEUERRULES": "Queue",
-    "DEQUEUER": "Queue",
-    "TEMPFILE": "Queue",
 }
-_DOMAIN_LEVELS = {"ACCOUNT": "AccountsLogLevel", "MAILBOX": "MailboxesLogLevel"}
+#: The tag's name → module and keyword of the Log setting that rules it, where it has its own.
+_LEVELS = {
+    "ACCOUNT": ("DomainDefaults", "AccountsLogLevel"),
+    "MAILBOX": ("DomainDefaults", "MailboxesLogLevel"),
+    "TEMPFILE": ("Queue", "TempFilerLogLevel"),
+    "ENQUEUER": ("Queue", "EnqueuerLogLevel"),
+    "ENQUEUERRULES": ("Queue", "EnqueuerLogLevel"),
+    "DEQUEUER": ("Queue", "DequeuerLogLevel"),
+}
 _DEFAULT_LEVEL = Level.PROBLEMS
 
 _TAG = re.compile(r"[A-Za-z]+")
@@ -103,7 +108,7 @@ class ServerLog:
         self._ends = 0.0
         self._levels: dict[str, int] = {}
         if settings is not None:
-            for module in {*_MODULES.values(), "DomainDefaults"}:
+            for module in {*_MODULES.values(), *(module for module, _ in _LEVELS.values())}:
                 settings.subscribe(module, self._levels.clear)
 
     @property
@@ -171,10 +176,9 @@ class ServerLog:
         found = _TAG.match(tag)
         name = found[0].upper() if found else ""
         limit: int = _DEFAULT_LEVEL
-        if self._settings is not None and name in _DOMAIN_LEVELS:
-            limit = self._settings.get("DomainDefaults", _DOMAIN_LEVELS[name])
-        elif self._settings is not None:
-            limit = self._settings.get(_MODULES.get(name, "Server"), "LogLevel")
+        if self._settings is not None:
+            module = _MODULES.get(name, "Server")
+            limit = self._settings.get(*_LEVELS.get(name, (module, "LogLevel")))
         if len(self._levels) > 10_000:
             # Every session has a tag of its own.
             self._levels.clear()

@@ -23,6 +23,7 @@ from reference.storage.kinds import (
     YesNo,
 )
 from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS
+from reference.storage.schedule_kind import Schedule
 from reference.storage.sockets import Sockets
 from reference.storage.table import Setting, Table
 
@@ -69,6 +70,8 @@ _SENDING = f"{_SMTP}, Sending Messages via the Internet"
 _SECURE_SENDING = f"{_SMTP}, Secure (encrypted) Message Relaying"
 _RECEIVING = f"{_SMTP}, Receiving Messages"
 _RELAYING = f"{_SMTP}, Message Relaying"
+_WAKEUPS = f"{_SMTP}, Waking up the Backup Server"
+_SCHEDULE = "Dialup, TCP Activity Schedule"
 _HEADER_CHECKS = "Admin article, Reception, Header Checks"
 _PROTECTION = "Protection"
 _TLS = "Security, Using SSL/TLS Secure Connections"
@@ -133,6 +136,11 @@ SMTP = Table(
             _RELAYING,
         ),
         Setting("HoldDomains", "Hold Mail for Domains", _STRINGS, [], _RELAYING),
+        Setting("SendWakeupsEvery", "Send Wakeups Every", _DURATION, "never", _WAKEUPS),
+        Setting("SendWakeupsTo", "Send Wakeups to", _TEXT, "", _WAKEUPS),
+        Setting("UseATRN", "Use ATRN", _FLAG, "NO", _WAKEUPS),
+        Setting("ATRNName", "ATRN login name", _TEXT, "", _WAKEUPS),
+        Setting("ATRNPassword", "ATRN password", _TEXT, "", _WAKEUPS),
     )
 )
 
@@ -270,22 +278,29 @@ DNR = Table(
     )
 )
 
+_SUBMITTING = "Message Transfer, Submitting Messages"
+_ENQUEUEING = "Message Transfer, Enqueueing"
+_DEQUEUEING = "Message Transfer, Dequeueing"
+
 QUEUE = Table(
     (
-        _log("Message Transfer, Enqueueing", "3"),
-        Setting(
-            "ReportingDelay", "Reporting Delay", _DURATION, "30s", "Message Transfer, Dequeueing"
-        ),
+        _log(_ENQUEUEING),
+        Setting("TempFilerLogLevel", "TempFiler Log", LogLevel(), "1", _SUBMITTING),
+        # Message files are never used again: a name, once given, stands for one message.
+        Setting("RecycleTempFiles", "Recycle Temp Files", _FLAG, "NO", _SUBMITTING),
+        Setting("EnqueuerLogLevel", "Enqueuer Log", LogLevel(), "1", _ENQUEUEING),
+        Setting("EnqueuerProcessors", "Enqueuer Processors", Number(1, 100), "1", _ENQUEUEING),
+        Setting("DequeuerLogLevel", "Dequeuer Log", LogLevel(), "2", _DEQUEUEING),
+        Setting("DequeuerProcessors", "Dequeuer Processors", Number(1, 100), "1", _DEQUEUEING),
+        Setting("ReportingDelay", "Reporting Delay", _DURATION, "15s", _DEQUEUEING),
         Setting(
             "FailureReturn",
             "On Failure, Return",
             Choice("headers by default", "body by default", "always headers", "always body"),
             "headers by default",
-            "Message Transfer, Dequeueing",
+            _DEQUEUEING,
         ),
-        Setting(
-            "CopyFailuresTo", "Copy Failure Reports to", _TEXT, "", "Message Transfer, Dequeueing"
-        ),
+        Setting("CopyFailuresTo", "Copy Failure Reports to", _TEXT, "", _DEQUEUEING),
     )
 )
 
@@ -355,6 +370,12 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "HTTPA": Table(_access("HTTP Module, Access to the WebAdmin Interface", "8010")),
         "HTTPU": Table(_access("HTTP Module, Configuring the HTTP module", "8100")),
         "DNR": DNR,
+        "Schedule": Table(
+            (
+                _log(_SCHEDULE),
+                Setting("Elements", "TCP Activity Schedule", Schedule(), [], _SCHEDULE),
+            )
+        ),
         "TLS": Table(
             (
                 _log(_TLS),

@@ -19,8 +19,9 @@ from zope.interface import implementer
 
 from reference.transport.smtp_reply import Reply, ReplyReader, ReplySyntaxError
 
-#: Replies that a server may send without having been asked.
-MAX_UNASKED = 8
+#: Replies that nobody has awaited yet: those to commands that were sent together, and a few that
+#: a server may say without having been asked.
+MAX_UNASKED = 128
 
 
 class Disconnected(Exception):  # noqa: N818 - it is what happened
@@ -45,6 +46,8 @@ class SMTPClient(Protocol):
         self._paused = False
         self._gone: Disconnected | None = None
         self._securing: Deferred[None] | None = None
+        self._heir: Protocol | None = None
+        self._ended: Deferred[None] | None = None
 
     def connectionMade(self) -> None:
         """Ask the transport to tell when it has enough to send."""
@@ -97,6 +100,15 @@ class SMTPClient(Protocol):
         if self.transport is not None and self._gone is None:
             self.transport.write(octets)
 
+    def hand_over(self, heir: Protocol) -> Deferred[None]:
+        """Give the connection to another protocol; fires when the connection is gone."""
+        if self._gone is not None or self.transport is None:
+            return fail(self._gone or Disconnected("the connection was not made"))
+        self._heir, self._ended = heir, Deferred()
+        self.transport.unregisterProducer()
+        heir.makeConnection(self.transport)
+        return self._ended
+
     @property
     def full(self) -> bool:
         """Tell whether to await :meth:`ready` before sending more."""
@@ -122,6 +134,9 @@ class SMTPClient(Protocol):
 
     def dataReceived(self, octets: bytes) -> None:
         """Take octets from the server."""
+        if self._heir is not None:
+            self._heir.dataReceived(octets)
+            return
         try:
             replies = self._reader.feed(octets)
         except ReplySyntaxError as error:
@@ -141,6 +156,10 @@ class SMTPClient(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whoever awaits something is told."""
+        if self._heir is not None and self._ended is not None:
+            self._heir.connectionLost(reason)
+            self._ended.callback(None)
+            self._ended = None
         self._lose(f"the connection was lost: {reason.getErrorMessage()}")
 
     def pauseProducing(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -110,7 +110,7 @@ class Connector:
         return queue.host == forward_queue(self._settings.get("SMTP", "Forward"))
 
     def _listed(self) -> Listed:
-        return Listed(self._settings.get("SMTP", "SecureDomains"))
+        return _listed(tuple(self._settings.get("SMTP", "SecureDomains")))
 
     def _demanded(self, queue: HostQueue, transfer: Transfer, listed: Listed) -> bool:
         return queue.domain in listed or any(
@@ -175,6 +175,11 @@ class Connector:
         sockets = self._settings.get("SMTP", "ListenerPorts")
         own = ip in self._network.addresses
         return own and any(socket.takes(ip, port) for socket in sockets)
+
+
+@lru_cache(maxsize=16)
+def _listed(names: tuple[str, ...]) -> Listed:
+    return Listed(names)
 
 
 async def _next(relays: AsyncGenerator[Relay, None]) -> Relay | None:

@@ -59,7 +59,7 @@ class HostQueue(WaitingQueue):
         """Make everything ready, and hold it no more."""
         super().release()
         self.released = True
-        self.held = False
+        self.held = self.barred = False
 
     def make_due(self) -> None:
         """Make everything ready for whoever may send what is held."""

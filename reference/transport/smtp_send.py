@@ -6,14 +6,15 @@ relay can be reached, the whole queue waits for Retry Every; a message (or a rec
 refuses for the time being waits alone; what is not delivered within Keep Trying for is returned to
 its sender, and so is at once what may only go over a secure connection and cannot.
 
-How many channels there are is :mod:`reference.transport.smtp_queues`'s business, how a session is
-opened :mod:`reference.transport.smtp_connect`'s, the dialogue
-:mod:`reference.transport.smtp_session`'s, the arithmetic :mod:`reference.transport.retry`'s.
+How many channels there are is :mod:`reference.transport.smtp_queues`'s business, what a channel
+does :mod:`reference.transport.smtp_channel`'s, how a session is opened
+:mod:`reference.transport.smtp_connect`'s, the dialogue :mod:`reference.transport.smtp_session`'s,
+the arithmetic :mod:`reference.transport.retry`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from twisted.internet.defer import Deferred
 
 from reference.kernel.clock import Clock
 from reference.kernel.routes import Route, RoutingError
+from reference.kernel.schedule import Activity, Unlimited
 from reference.kernel.work import Work
 from reference.queue.delivery import Entry, Outcome, Reports, Result, failed
 from reference.queue.directory import Log
@@ -28,11 +30,12 @@ from reference.queue.message import QueuedMessage
 from reference.queue.options import Settings
 from reference.transport.patience import Busy, Patience
 from reference.transport.retry import Schedule
+from reference.transport.smtp_channel import Carrier
 from reference.transport.smtp_connect import Connector, Network
-from reference.transport.smtp_hosts import Relay, Resolver, Unreachable
+from reference.transport.smtp_hosts import Resolver
 from reference.transport.smtp_queues import Channels, HostQueue, queue_name
-from reference.transport.smtp_secure import Insecure
-from reference.transport.smtp_session import Answer, Fate, Session
+from reference.transport.smtp_secure import Listed
+from reference.transport.smtp_session import Session
 from reference.transport.waiting import Transfer
 
 #: Recipients in one transaction: every host takes so many (RFC 5321, 4.5.3.1.8).
@@ -79,6 +82,7 @@ class SMTPSender:
         reports: Reports,
         helo: Callable[[], str],
         source: Callable[[QueuedMessage], str] = lambda _: "",
+        activity: Activity | None = None,
     ) -> None:
         self._clock = clock
         self._work = work
@@ -87,7 +91,7 @@ class SMTPSender:
         self._router = router
         self._reports = reports
         self._source = source
-        self._connector = Connector(
+        connector = Connector(
             clock=clock,
             settings=settings,
             network=network,
@@ -97,7 +101,16 @@ class SMTPSender:
             note=self._note,
         )
         self._channels = Channels(clock=clock, settings=settings, work=self._begin)
+        self._carrier = Carrier(
+            clock=clock,
+            connector=connector,
+            channels=self._channels,
+            reports=reports,
+            schedule=self._schedule,
+            note=self._note,
+        )
         self._queues: dict[str, HostQueue] = {}
+        self._activity = activity or Unlimited()
 
     # What comes in -------------------------------------------------------------------------------
 
@@ -110,7 +123,7 @@ class SMTPSender:
         if not wanted:
             return
         name = queue_name(host, self._source(message))
-        queue = self._queues.setdefault(name, HostQueue(name))
+        queue = self._queues.get(name) or self._build(name)
         added = [
             Transfer(message, wanted[start : start + PORTION])
             for start in range(0, len(wanted), PORTION)
@@ -124,26 +137,66 @@ class SMTPSender:
 
         ``@12.34.56.78:host`` means what leaves by this address alone, ``host`` all that goes there.
         """
-        name = host.lower()
-        released = [queue for queue in self._queues.values() if name in (queue.name, queue.host)]
+        released = self.queues_for(host)
         for queue in released:
             self._note(2, queue, "released")
             queue.release()
             self._go_on(queue)
         return bool(released)
 
+    def queues_for(self, host: str) -> list[HostQueue]:
+        """Return the queues of this name or of this host, whatever address they leave by."""
+        name = host.lower()
+        return [queue for queue in self._queues.values() if name in (queue.name, queue.host)]
+
+    def is_held(self, host: str) -> bool:
+        """Tell whether mail for a host waits for an external action (Hold Mail for Domains)."""
+        return host.lower() in Listed(self._settings.get("SMTP", "HoldDomains"))
+
     def settings_changed(self) -> None:
-        """Open the channels that new settings allow."""
+        """Open the channels that new settings allow; hold and free queues."""
         self._channels.go_on()
         for queue in tuple(self._queues.values()):
+            held, queue.held = queue.held, self._to_hold(queue)
             if queue.channels:
                 self._channels.fill(queue)
+            elif queue.held != held:
+                self._go_on(queue)
+
+    async def send_over(self, host: str, session: Session) -> None:
+        """Send all that waits for a host over a session that the host itself has begun.
+
+        Raises SessionLost. Guide 3.5.2, SMTP Module, On-Demand Mail Relaying (ATRN/TURN): nothing
+        is connected to, held mail stays held for everybody else.
+        """
+        for queue in self.queues_for(host):
+            queue.make_due()
+            self._channels.joined(queue)
+            try:
+                _, alive = await self._carrier.send_ready(queue, session)
+            finally:
+                self._end(queue)
+            if not alive:
+                return
+        await session.quit()
 
     def _wake_up(self, message: QueuedMessage, domain: str, entries: Sequence[Entry]) -> None:
         found = self.release(domain) or self.release(queue_of(domain, self._router))
         text = f"queue of {domain} released" if found else f"no mail waits for {domain}"
         outcome = Outcome(Result.DELIVERED, text, "2.0.0")
         self._reports.report(message, [entry.index for entry in entries], outcome)
+
+    def _build(self, name: str) -> HostQueue:
+        queue = self._queues[name] = HostQueue(name)
+        queue.held = self._to_hold(queue)
+        if queue.held:
+            self._note(4, queue, "on hold")
+        return queue
+
+    def _to_hold(self, queue: HostQueue) -> bool:
+        if queue.released:
+            return False
+        return self.is_held(queue.host) or self.is_held(queue.domain)
 
     # Queues --------------------------------------------------------------------------------------
 
@@ -159,6 +212,9 @@ class SMTPSender:
 
     def _go_on(self, queue: HostQueue) -> None:
         """Do what is due for a queue: open channels, or set its timer, or forget it."""
+        if not queue.channels and queue.ready(self._clock.time()) and self._activity.closed_for:
+            queue.barred = True
+            self._activity.when_open("SMTP", self._activity_allowed)
         self._channels.fill(queue)
         if queue.channels or queue.waits:
             queue.unwatch()
@@ -169,6 +225,12 @@ class SMTPSender:
         else:
             queue.unwatch()
             self._queues.pop(queue.name, None)
+
+    def _activity_allowed(self) -> None:
+        for queue in tuple(self._queues.values()):
+            if queue.barred:
+                queue.barred = False
+                self._go_on(queue)
 
     def _sweep(self, queue: HostQueue) -> None:
         """Give up what is too old and warn about what is late."""
@@ -183,138 +245,25 @@ class SMTPSender:
             outcome = Outcome(Result.DELAYED, text, "4.4.1")
             self._reports.report(transfer.message, transfer.indexes, outcome)
 
-    def _suspend(self, queue: HostQueue, trouble: str) -> None:
-        self._note(3, queue, trouble)
-        queue.suspend(self._clock.time(), self._schedule(), trouble)
-
     # Channels ------------------------------------------------------------------------------------
 
     def _begin(self, queue: HostQueue) -> None:
         """Begin a channel."""
+        self._activity.enter("SMTP")
         busy = Busy(work=self._work, name=f"SMTP {queue.name}")
-        Deferred.fromCoroutine(self._channel(queue, busy)).addErrback(
+        Deferred.fromCoroutine(self._carrier.carry(queue, busy)).addErrback(
             # Suspended, the queue does not begin the same thing at once.
-            lambda failure: self._suspend(queue, f"channel broken: {failure.value!r}")
-        ).addBoth(lambda _: self._end(queue, busy))
+            lambda failure: self._carrier.suspend(queue, f"channel broken: {failure.value!r}")
+        ).addBoth(lambda _: self._ended(queue, busy))
 
-    def _end(self, queue: HostQueue, busy: Busy) -> None:
-        self._channels.ended(queue)
-        self._go_on(queue)
+    def _ended(self, queue: HostQueue, busy: Busy) -> None:
+        self._end(queue)
+        self._activity.leave()
         busy.done()
 
-    async def _channel(self, queue: HostQueue, busy: Busy) -> None:
-        """Send what is ready, over as many connections as it takes, one at a time."""
-        while queue.ready(self._clock.time()):
-            try:
-                session = await self._connector.connect(queue, busy)
-            except Unreachable as error:
-                if queue.channels > 1:  # the others have found the host
-                    self._channels.not_taken(queue)
-                else:
-                    self._unreachable(queue, error)
-                return
-            except Insecure as error:
-                self._insecure(queue, error)
-                continue
-            of_use = await self._send_all(queue, session)
-            if not of_use and queue.channels == 1 and queue.ready(self._clock.time()):
-                self._suspend(queue, queue.trouble)
-
-    def _insecure(self, queue: HostQueue, error: Insecure) -> None:
-        """Return what may only go over a secure connection."""
-        text = f"no secure connection to {queue.host} is possible: {error}"
-        self._note(3, queue, text)
-        kept: list[Transfer] = []
-        for transfer in queue.transfers:
-            if self._connector.demands_security(queue, transfer):
-                outcome = failed(text, "5.7.10")
-                self._reports.report(transfer.message, transfer.indexes, outcome)
-            else:
-                kept.append(transfer)
-        queue.transfers = kept
-
-    def _unreachable(self, queue: HostQueue, error: Unreachable) -> None:
-        if not error.lasting:
-            self._suspend(queue, error.text)
-            return
-        self._note(3, queue, error.text)
-        transfers, queue.transfers = queue.transfers, []
-        for transfer in transfers:
-            outcome = failed(error.text, error.status)
-            self._reports.report(transfer.message, transfer.indexes, outcome)
-
-    async def _send_all(self, queue: HostQueue, session: Session) -> bool:
-        """Send what is ready over a session; return False if it broke before it was of use."""
-        completed = False
-        while transfer := queue.next_ready(self._clock.time()):
-            if not session.secured and self._connector.demands_security(queue, transfer):
-                queue.transfers.insert(0, transfer)
-                break
-            queue.in_hand += 1
-            try:
-                answers = await session.transfer(transfer.message, transfer.entries)
-            except Exception as error:  # noqa: BLE001 - whatever broke, the message must stay
-                session.abort()
-                self._lost(queue, transfer, session.relay, error)
-                return completed
-            finally:
-                queue.in_hand -= 1
-            completed = True
-            self._channels.completed(queue)
-            self._settle(queue, transfer, session, answers)
-        await session.quit()
-        return True
-
-    def _lost(self, queue: HostQueue, transfer: Transfer, relay: Relay, error: Exception) -> None:
-        """A session broke in the middle of a transaction: the message waits, behind others."""
-        queue.trouble = transfer.last_word = f"{relay.name} [{relay.ip}]: {error}"
-        self._note(3, queue, f"[{transfer.message.name}] delayed: {transfer.last_word}")
-        self._delay(transfer)
-        queue.transfers.append(transfer)
-
-    def _delay(self, transfer: Transfer) -> None:
-        now = self._clock.time()
-        transfer.due = now + self._schedule().interval(now - transfer.message.submitted)
-
-    def _settle(
-        self,
-        queue: HostQueue,
-        transfer: Transfer,
-        session: Session,
-        answers: Mapping[int, Answer],
-    ) -> None:
-        """Report the recipients of a completed transaction, or keep them."""
-        groups: dict[Answer, list[Entry]] = {}
-        for entry in transfer.entries:
-            groups.setdefault(answers[entry.index], []).append(entry)
-        for answer, entries in groups.items():
-            level = 2 if answer.fate is Fate.SENT else 3
-            text = f"{answer.fate.value} for {len(entries)} recipient(s): {answer.reply}"
-            self._note(level, queue, f"[{transfer.message.name}] {text}")
-            if answer.fate in (Fate.SENT, Fate.REFUSED):
-                outcome = _outcome(answer, session)
-                indexes = [entry.index for entry in entries]
-                self._reports.report(transfer.message, indexes, outcome)
-                continue
-            rest = Transfer(transfer.message, entries)
-            rest.last_word = f"{session.relay.name} said: {answer.reply}"
-            rest.warned = transfer.warned
-            if answer.fate is Fate.DELAYED:
-                self._delay(rest)
-            queue.transfers.append(rest)
+    def _end(self, queue: HostQueue) -> None:
+        self._channels.ended(queue)
+        self._go_on(queue)
 
     def _note(self, level: int, queue: HostQueue, text: str) -> None:
         self._log.write(level, f"SMTPO({queue.name})", text)
-
-
-def _outcome(answer: Answer, session: Session) -> Outcome:
-    name, words = session.relay.name, str(answer.reply)
-    if answer.fate is Fate.SENT:
-        result = Result.PASSED if "DSN" in session.extensions else Result.RELAYED
-        return Outcome(result, f"{name} took it: {words}", "2.0.0", name)
-    return failed(
-        f"{name} refused it: {words}",
-        answer.reply.status,
-        remote=name,
-        diagnostic=f"smtp; {words}",
-    )

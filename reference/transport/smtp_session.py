@@ -10,12 +10,14 @@ tries again: that is the sender's part (:mod:`reference.transport.smtp_send`).
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol
 
 from reference.protocols import sasl_client
 from reference.protocols.sasl_client import Login
@@ -166,13 +168,12 @@ class Session:
         barred = self._barred(message, entries)
         if barred is not None:
             return dict.fromkeys((entry.index for entry in entries), barred)
-        reply = await self._command(self._mail(message))
-        if not reply.good:
-            return dict.fromkeys((entry.index for entry in entries), _answer(reply))
+        first, replies = await self._envelope(message, entries)
+        if not first.good:
+            return dict.fromkeys((entry.index for entry in entries), _answer(first))
         answers: dict[int, Answer] = {}
         accepted: list[Entry] = []
-        for entry in entries:
-            reply = await self._command(self._rcpt(message, entry))
+        for entry, reply in zip(entries, replies, strict=True):
             if reply.good:
                 accepted.append(entry)
             elif reply.code == _TOO_MANY and accepted:
@@ -185,6 +186,30 @@ class Session:
         else:
             await self._command("RSET")
         return answers
+
+    async def _envelope(
+        self, message: QueuedMessage, entries: Sequence[Entry]
+    ) -> tuple[Reply, list[Reply]]:
+        """Send MAIL and, if it is taken, the RCPTs; return the replies.
+
+        A host that knows PIPELINING (RFC 2920) gets all of them at once.
+        """
+        recipients = [self._rcpt(message, entry) for entry in entries]
+        if "PIPELINING" in self.extensions:
+            for line in (self._mail(message), *recipients):
+                self._client.line(line)
+            first, *replies = [await self._reply(COMMAND_TIME) for _ in range(len(entries) + 1)]
+            return first, replies
+        first = await self._command(self._mail(message))
+        return first, [await self._command(line) for line in recipients] if first.good else []
+
+    async def ask(self, line: str) -> Reply:
+        """Send a command and return the host's reply. Raises SessionLost."""
+        return await self._command(line)
+
+    async def turn(self, heir: Protocol) -> None:
+        """Let another protocol have the connection; return when the connection is gone."""
+        await self._outside(math.inf, self._client.hand_over(heir))
 
     async def quit(self) -> None:
         """End the session politely."""

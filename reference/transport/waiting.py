@@ -50,10 +50,10 @@ class WaitingQueue:
         self.transfers: list[Transfer] = []
         self.suspended_until = 0.0
         """Wall time before which nothing is tried."""
-        self.barred_until = 0.0
-        """Wall time before which the TCP Activity Schedule allows nothing."""
         self.held = False
         """It waits to be released, however long that takes."""
+        self.barred = False
+        """It waits for the TCP Activity Schedule, which will tell."""
         self.active = False
         """Somebody works on this queue, or waits for a turn to."""
         self.trouble = ""
@@ -76,14 +76,15 @@ class WaitingQueue:
     def ready(self, now: float) -> bool:
         """Tell whether there is something that may be tried now."""
         return (
-            not self.held
-            and self._closed_until <= now + TOLERANCE
+            not self._shut
+            and self.suspended_until <= now + TOLERANCE
             and any(transfer.due <= now + TOLERANCE for transfer in self.transfers)
         )
 
     @property
-    def _closed_until(self) -> float:
-        return max(self.suspended_until, self.barred_until)
+    def _shut(self) -> bool:
+        """True when time alone does not make anything ready."""
+        return self.held or self.barred
 
     def suspend(self, now: float, schedule: Schedule, trouble: str) -> None:
         """Delay the whole queue; its oldest message says for how long."""
@@ -121,19 +122,19 @@ class WaitingQueue:
         So a message more for a dead host costs nothing, however many wait already.
         """
         age = now - transfer.message.submitted
-        if self.held:
+        if self._shut:
             return now + schedule.next_look([], [age]) >= self._look_at
-        if self._timer is None or self._closed_until <= now + TOLERANCE:
+        if self._timer is None or self.suspended_until <= now + TOLERANCE:
             return False
-        return now + schedule.next_look([self._closed_until - now], [age]) >= self._look_at
+        return now + schedule.next_look([self.suspended_until - now], [age]) >= self._look_at
 
     def watch(self, clock: Clock, schedule: Schedule, look: Callable[[], None]) -> None:
         """Set the timer: ``look`` is called when something is due."""
         self.unwatch()
         now = clock.time()
-        attempts = [max(each.due, self._closed_until) - now for each in self.transfers]
+        attempts = [max(each.due, self.suspended_until) - now for each in self.transfers]
         ages = [now - each.message.submitted for each in self.transfers]
-        seconds = schedule.next_look([] if self.held else attempts, ages)
+        seconds = schedule.next_look([] if self._shut else attempts, ages)
         if not math.isinf(seconds):
             self._look_at = now + seconds
             self._timer = clock.call_later(seconds, look)

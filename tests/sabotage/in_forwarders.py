@@ -40,7 +40,7 @@ CASES = (
             "forwarders/rights",
         ),
         return_path_field_lost=(
-            "transport/local_delivery.py",
+            "transport/local_store.py",
             'lines = [f"Return-Path: <{line(message.envelope.return_path)}>"]',
             "lines = []",
             "forwarders/message-unchanged",

@@ -20,13 +20,13 @@ CASES = (
             "mapping/login-by-alias",
         ),
         x_real_to_lost=(
-            "transport/local_delivery.py",
+            "transport/local_store.py",
             "if names and field:",
             "if names and not field:",
             "mapping/unified-account",
         ),
         x_real_to_for_everybody=(
-            "transport/local_delivery.py",
+            "transport/local_store.py",
             "line(entry.address) for entry in entries if entry.address",
             "line(recipient.address) for recipient in message.envelope.recipients",
             "mapping/plain-collecting-account",

@@ -32,22 +32,26 @@ CASES = (
         ),
         client_name_not_verified=(
             _PROTECTION,
-            "if name is not None and ip in await self._names.a(name):",
-            "if name is not None:",
+            "confirmed = name and owner.ip in await self._names.a(name)",
+            "confirmed = name",
             "protection/clients-by-name",
         ),
         any_client_name_will_do=(
             _PROTECTION,
-            "ptr(ip) if name in strings)",
-            "ptr(ip))",
+            'if name in patterns), "")',
+            'if name in patterns or option == "DetectClientsByName"), "")',
             "protection/clients-by-name",
         ),
         listed_clients_are_looked_up=(
             _PROTECTION,
-            "if ip in self._lists[AddressTable.CLIENTS]:",
             (
-                'by_name = self._settings.get("Protection", "DetectClientsByName")\n        '
-                "if ip in self._lists[AddressTable.CLIENTS] and not by_name:"
+                "if ip in self._lists[AddressTable.CLIENTS]:\n            return Standing.LISTED\n"
+                '        if self._on("DetectClientsByName"):'
+            ),
+            (
+                'by_name = self._on("DetectClientsByName")\n        '
+                "if ip in self._lists[AddressTable.CLIENTS] and not by_name:\n"
+                "            return Standing.LISTED\n        if by_name:"
             ),
             "protection/clients-by-name-questions",
         ),

@@ -21,8 +21,8 @@ CASES = (
         ),
         blacklisted_hosts_may_reach_anybody=(
             _RECEIVE,
-            "blacklisted = self._standing is Standing.BLACKLISTED\n        try:",
-            "blacklisted = False\n        try:",
+            "return self._standing is Standing.BLACKLISTED and self._login is None",
+            "return False",
             "smtp/not-blacklisted",
         ),
         blacklisted_hosts_are_shut_out=(
@@ -75,15 +75,16 @@ CASES = (
             "queue = domain",
             "smtp/forward-to",
         ),
-        wakeup_releases_nothing=(_SEND, "        queue.release()\n", "", "smtp/wakeup-releases"),
+        wakeup_releases_nothing=(
+            _SEND,
+            "            queue.release()\n",
+            "",
+            "smtp/wakeup-releases",
+        ),
         wakeup_releases_all_queues=(
             _SEND,
-            "        queue.release()\n        self._go_on(queue)\n",
-            """\
-        for each in list(self._queues.values()):
-            each.release()
-            self._go_on(each)
-""",
+            "released = self.queues_for(host)",
+            "released = list(self._queues.values())",
             "smtp/wakeup-releases",
         ),
         blacklisted_recipients_lose_their_domain=(

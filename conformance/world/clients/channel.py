@@ -180,6 +180,10 @@ class ByteChannel:
             raise TlsFailed("the server closed the connection during the TLS handshake")
         self._transport = transport
 
+    def detach(self) -> asyncio.Transport:
+        """Give the connection away: whoever gets it puts a protocol of his own on it."""
+        return self._transport
+
     def abort(self) -> None:
         """Close at once."""
         self._transport.abort()

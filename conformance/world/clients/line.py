@@ -7,6 +7,7 @@ never retries, never corrects what it is told to say, and never waits longer tha
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -194,6 +195,18 @@ class LineClient:
     def unread(self) -> bytes:
         """Return what the server has said and nobody has read, without taking it."""
         return self._reader.unread + self._open().arrived
+
+    def give_away(self) -> asyncio.Transport:
+        """Return the connection, which is somebody else's from now on. Raises BadReply.
+
+        That is when the server has said more than what was read.
+        """
+        stream = self._open()
+        if self.unread():
+            raise BadReply("the server said more before the roles were exchanged")
+        self._stream = None
+        self._transcript.remark("the roles are exchanged", channel=self.channel)
+        return stream.detach()
 
     def drop(self) -> None:
         """Close at once, without a word."""

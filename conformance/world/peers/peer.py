@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.scenario.model import PeerSpec
+from conformance.world.clients.line import ClientError, Dialect, LineClient
+from conformance.world.peers.provider import hand_out
 from conformance.world.peers.script import Script
 from conformance.world.peers.session import PeerSession
 from conformance.world.plan import Plan, PlanError
@@ -38,6 +41,8 @@ class Received:
     tls: bool
     login: str = ""
     """The name that the server logged in with."""
+    turned: bool = False
+    """It came over a connection that the peer had made, after the roles were exchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,9 @@ class Peer:
         self.on_connection: Callable[[tuple[str, int]], object] = lambda _: None
         self._plan = plan
         self._sessions: set[PeerSession] = set()
+        self._turned = 0
+        #: Given what the peer does by itself: it sends the mail that it holds.
+        self.on_work: Callable[[Coroutine[Any, Any, None]], object] = lambda doing: doing.close()
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -92,7 +100,7 @@ class Peer:
     @property
     def open(self) -> int:
         """How many connections are open."""
-        return len(self._sessions)
+        return sum(not session.turned for session in self._sessions)
 
     async def start(self) -> None:
         """Listen. Raises PlanError when an address or port cannot be had."""
@@ -133,14 +141,45 @@ class Peer:
         for session in tuple(self._sessions):
             session.abort()
 
+    def take_over(self, transport: asyncio.Transport) -> None:
+        """Become the server of a connection on which a client of the scenario has said ATRN."""
+        session = PeerSession(
+            self, port=25, loop=asyncio.get_running_loop(), tls_context=None, turned=True
+        )
+        transport.set_protocol(session)
+        session.connection_made(transport)
+
+    def send_held(self, to: str) -> None:
+        """Connect to a documented address and send what is held."""
+        self.on_work(self._send_held(to))
+
+    async def _send_held(self, to: str) -> None:
+        client = LineClient(
+            self._plan, self.transcript, dialect=Dialect.SMTP, channel=f"{self.name} as a client"
+        )
+        try:
+            await client.connect(self.spec.address, to, 25)
+            await hand_out(_Caller(client), self.spec.holds, self.name)
+        except ClientError as error:
+            self.transcript.remark(str(error), channel=client.channel)
+        finally:
+            client.close()
+
     # What sessions tell their peer.
 
     def connected(self, session: PeerSession, real_source: str) -> str:
         """Number a new connection and return its documented source."""
         source = self._plan.documented(real_source)
+        self._sessions.add(session)
+        if session.turned:
+            self._turned += 1
+            session.number = -self._turned
+            session.name = f"{self.name} after ATRN"
+            self.transcript.remark("has the connection now", channel=session.name)
+            self.on_change()
+            return source
         number = len(self.connections) + 1
         self.connections.append(Connection(number, source, session.port))
-        self._sessions.add(session)
         self.on_connection((self.name, 1))
         session.number = number
         port = "" if session.port == 25 else f":{session.port}"
@@ -152,7 +191,8 @@ class Peer:
     def disconnected(self, session: PeerSession) -> None:
         """Forget a connection."""
         self._sessions.discard(session)
-        self.on_connection((self.name, -1))
+        if not session.turned:
+            self.on_connection((self.name, -1))
         self.transcript.remark("connection closed", channel=session.name)
         self.on_change()
 
@@ -175,6 +215,7 @@ class Peer:
                 helo=session.helo,
                 tls=session.secured,
                 login=session.login,
+                turned=session.turned,
             )
         )
         self.on_change()
@@ -201,3 +242,19 @@ class Peer:
             loop=loop,
             tls_context=None if port == SECURE_PORT else self._tls_context(),
         )
+
+
+class _Caller:
+    """A line client, as one who hands mail out sees it."""
+
+    def __init__(self, client: LineClient) -> None:
+        self._client = client
+
+    async def say(self, text: str) -> None:
+        await self._client.send(text.encode() + b"\r\n")
+
+    async def say_data(self, content: bytes) -> None:
+        await self._client.send_data(content)
+
+    async def reply(self) -> str:
+        return (await self._client.read_reply()).code

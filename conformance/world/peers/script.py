@@ -14,7 +14,7 @@ OK, HANG, DROP = "ok", "hang", "drop"
 
 VERBS = frozenset(
     {"connect", "helo", "ehlo", "starttls", "tls", "auth"}
-    | {"mail", "rcpt", "data", "message", "rset", "quit"}
+    | {"mail", "rcpt", "data", "message", "rset", "quit", "etrn", "atrn", "turn"}
 )
 
 

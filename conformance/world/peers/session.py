@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from conformance.world.clients.line import dot_stuffed
 from conformance.world.peers.login import METHODS, login_name
+from conformance.world.peers.provider import hand_out
 from conformance.world.peers.script import DROP, HANG, OK
 from conformance.world.transcript import HEARD, SAID, printable
 
@@ -48,6 +50,7 @@ class PeerSession(SMTP):
         port: int,
         loop: asyncio.AbstractEventLoop,
         tls_context: ssl.SSLContext | None,
+        turned: bool = False,
     ) -> None:
         self.peer = peer
         self.port = port
@@ -56,6 +59,10 @@ class PeerSession(SMTP):
         self.helo = ""
         self.login = ""
         self.hanging = False
+        #: The peer is the client: the roles have been exchanged.
+        self.sending = False
+        #: The connection began as a client's, who said ATRN.
+        self.turned = turned
         self.name = peer.name
         self._greeted = False
         self._prompt = _PROMPT
@@ -109,7 +116,7 @@ class PeerSession(SMTP):
                 if self._data_lines == _SHOWN_DATA_LINES + 1:
                     self.peer.transcript.remark("… more data", channel=self.name)
                 return
-        else:
+        elif not self.sending:
             self.peer.heard_line(self, printable(line))
         self.peer.transcript.add(self.name, HEARD, printable(line))
 
@@ -182,6 +189,8 @@ class PeerSession(SMTP):
             lines.append("STARTTLS")
         if self.peer.spec.logins:
             lines.append(_AUTH_EXTENSION)
+        if self.peer.spec.holds:
+            lines += ["ETRN", "ATRN"]
         friendly = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
         await self._reply("ehlo", "\n".join(friendly))
 
@@ -282,6 +291,55 @@ class PeerSession(SMTP):
         """Forget the envelope."""
         self.envelope = self._create_envelope()
         await self._reply("rset", "250 OK")
+
+    async def smtp_ETRN(self, arg: str | None) -> None:
+        """Connect to who asks and send what is held for him."""
+        if await self._reply("etrn", "250 OK, queuing started"):
+            self.peer.send_held(self.source)
+
+    async def smtp_ATRN(self, arg: str | None) -> None:
+        """Exchange the roles and send what is held, over this connection."""
+        await self._turn("atrn")
+
+    async def smtp_TURN(self, arg: str | None) -> None:
+        """Do what ATRN does."""
+        await self._turn("turn")
+
+    async def _turn(self, verb: str) -> None:
+        held, friendly = self.peer.spec.holds, "250 OK, now reversing the connection"
+        if self.peer.spec.logins and not self.login:
+            friendly = "530 log in first"
+        elif not held:
+            friendly = "453 you have no mail"
+        if not await self._reply(verb, friendly):
+            return
+        self.sending = True
+        await hand_out(self, held, self.hostname)
+        self._writer.close()
+        raise asyncio.CancelledError
+
+    # The other role: this end is the client.
+
+    async def say(self, text: str) -> None:
+        """Send a line."""
+        self.peer.transcript.add(self.name, SAID, text)
+        self._writer.write(text.encode() + b"\r\n")
+        await self._writer.drain()
+
+    async def say_data(self, content: bytes) -> None:
+        """Send the content of a message, with the final dot."""
+        octets = dot_stuffed(content)
+        for line in octets.split(b"\r\n")[:-1]:
+            self.peer.transcript.add(self.name, SAID, printable(line))
+        self._writer.write(octets)
+        await self._writer.drain()
+
+    async def reply(self) -> str:
+        """Return the code of the next reply; empty when the connection is gone."""
+        line = b"   -"
+        while line[3:4] == b"-":
+            line = await self._reader.readline()
+        return line[:3].decode("ascii", "replace").strip()
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         """Say goodbye and close."""
