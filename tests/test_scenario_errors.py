@@ -291,7 +291,7 @@ STEPS = {
     ),
     "kind of data": (
         "- cli: {command: Get, shape: dict}",
-        "7:30: “dict” is not a kind of data; write dictionary, array or string",
+        "7:30: “dict” is not a kind of data; write dictionary, array, string or request",
     ),
     "data of a failure": (
         "- cli: {command: Get, shape: array, fails: yes}",
