@@ -331,6 +331,7 @@ class Server:
             work=work,
             log=log,
             version=VERSION,
+            wake_up=self._wakeups.wake_now,
         )
         self._services: list[tuple[str, Any]] = [
             self._pages("HTTPA", admin_site(administration, reactor=self._reactor)),

@@ -111,6 +111,7 @@ HTTP = record(
     Key("body", PATTERNS, "patterns found somewhere in the body"),
     Key("lacks", PATTERNS, "patterns found nowhere in the body"),
     Key("follow", LINE, "the text of a link: the page that it leads to is judged"),
+    Key("press", LINE, "the text of a button: what its form leads to is judged"),
     Key("certificate", TEXT, "the body is this certificate: <<certificates/NAME>>"),
     brief="get",
 )
@@ -200,6 +201,7 @@ def http(values: Values) -> HttpStep:
         server=values.get("server", ""),
         lacks=values.get("lacks", ()),
         follow=values.get("follow", ""),
+        press=values.get("press", ""),
         certificate=values.get("certificate", ""),
         account=values.get("as", ""),
         password=values.get("password", ""),
