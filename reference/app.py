@@ -47,6 +47,7 @@ from reference.transport.local import LocalRouting
 from reference.transport.local_delivery import LocalDelivery
 from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
+from reference.transport.server_rules import ServerRules
 from reference.transport.smtp_route import SMTPRouting
 from reference.transport.smtp_send import SMTPSender, queue_of
 from reference.transport.smtp_source import source_address
@@ -189,6 +190,16 @@ class Server:
         queue.attach(sender)
         settings.subscribe("SMTP", sender.settings_changed)
         queue.attach(ListDistribution(domains=domains, clock=clock, log=log, queue=queue))
+        queue.attach_rules(
+            ServerRules(
+                texts=settings,
+                threads=self._readers,
+                submit=queue.submit,
+                clock=clock,
+                log=log,
+                host=self._main_name,
+            )
+        )
 
     def _build_access(self) -> None:
         """Build protection, logins and the services."""

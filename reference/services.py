@@ -114,8 +114,14 @@ def build_services(its: ServiceNeighbours) -> Services:
     post_office = _post_office(its, strings, banned, alerts)
     mailroom = _mailroom(its, alerts)
     commands = _commands(its)
+    wakeups = _wakeups(
+        its,
+        lambda *, secure: SMTPSession(
+            reception=reception, number=next(numbers), secure=secure, reversed_roles=True
+        ),
+    )
     listening = (
-        _pages(its, "HTTPA", admin_site(_administration(its), reactor=its.reactor)),
+        _pages(its, "HTTPA", admin_site(_administration(its, wakeups), reactor=its.reactor)),
         _pages(its, "HTTPU", user_site(_web(its), reactor=its.reactor)),
         _sessions(
             its,
@@ -132,20 +138,6 @@ def build_services(its: ServiceNeighbours) -> Services:
         ),
         _sessions(its, "PWD", lambda: PWDSession(commands), "500 "),
     )
-    wakeups = Wakeups(
-        clock=its.clock,
-        work=its.work,
-        log=its.log,
-        settings=its.settings,
-        network=its.network,
-        dnr=its.dnr,
-        activity=its.activity,
-        domain=its.main_name,
-        receive=lambda *, secure: SMTPSession(
-            reception=reception, number=next(numbers), secure=secure, reversed_roles=True
-        ),
-    )
-    its.settings.subscribe("SMTP", wakeups.settings_changed)
     return Services(listening=listening, wakeups=wakeups)
 
 
@@ -277,6 +269,22 @@ def _commands(its: ServiceNeighbours) -> PWDNeighbours:
     )
 
 
+def _wakeups(its: ServiceNeighbours, receive: Callable[..., SMTPSession]) -> Wakeups:
+    wakeups = Wakeups(
+        clock=its.clock,
+        work=its.work,
+        log=its.log,
+        settings=its.settings,
+        network=its.network,
+        dnr=its.dnr,
+        activity=its.activity,
+        domain=its.main_name,
+        receive=receive,
+    )
+    its.settings.subscribe("SMTP", wakeups.settings_changed)
+    return wakeups
+
+
 def _web(its: ServiceNeighbours) -> WebNeighbours:
     return WebNeighbours(
         router=its.router,
@@ -290,7 +298,7 @@ def _web(its: ServiceNeighbours) -> WebNeighbours:
     )
 
 
-def _administration(its: ServiceNeighbours) -> AdminNeighbours:
+def _administration(its: ServiceNeighbours, wakeups: Wakeups) -> AdminNeighbours:
     return AdminNeighbours(
         access=its.access,
         domains=its.domains,
@@ -298,4 +306,5 @@ def _administration(its: ServiceNeighbours) -> AdminNeighbours:
         work=its.work,
         log=its.log,
         version=its.version,
+        wake_up=wakeups.wake_now,
     )

@@ -25,6 +25,7 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("Queue", "FailureReturn"): "headers by default",
     ("Queue", "CopyFailuresTo"): "",
     ("Queue", "DequeuerProcessors"): 1,
+    ("Queue", "EnqueuerProcessors"): 1,
 }
 
 

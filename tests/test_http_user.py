@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from http.client import HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,7 @@ from reference.protocols.http_user import WebNeighbours, user_site
 from reference.storage.web_files import WebFiles
 from reference.transport.local import LocalRouting
 
+CERTIFICATE = Path(__file__).parent.parent / "fixtures" / "certificates" / "client1.pem"
 LOGIN = "/?username=john&password=secret+of+company.com"
 
 
@@ -55,7 +57,9 @@ class WebWorld(PopWorld):
             clock=self.clock,
             work=self.work,
             log=self.log,
+            certificate=lambda _: self.certificate,
         )
+        self.certificate = ""
         self.site = user_site(neighbours, reactor=Clock())
 
     def ask(
@@ -74,7 +78,7 @@ class WebWorld(PopWorld):
         channel.dataReceived(f"{head}\r\n{form or ''}".encode())
         answer = HTTPResponse(_Socket(wire.value()))  # type: ignore[arg-type]
         answer.begin()
-        return answer.status, answer.read().decode()
+        return answer.status, answer.read().decode("utf-8", "surrogateescape")
 
     def session(self, ip: str = STRANGER) -> str:
         """Log in and return the URL of the session realm."""
@@ -147,6 +151,19 @@ def test_a_session_belongs_to_its_address(world: WebWorld) -> None:
     assert "Disconnected" in world.ask(realm, ip=CLIENT)[1]
     assert "john@company.com" in world.ask(realm)[1]
     assert world.ask(f"{realm}Nothing.wssp")[0] == 404
+
+
+def test_the_login_page_offers_the_certificate_of_the_domain(world: WebWorld) -> None:
+    link = 'href="/SecureCertificate.cer">Secure Certificate<'
+    assert link not in world.ask("/")[1]
+    assert world.ask("/SecureCertificate.cer")[0] == 404
+    world.certificate = CERTIFICATE.read_text()
+    assert link in world.ask("/")[1]
+    assert link in world.ask("/?username=john&password=wrong")[1]
+    status, octets = world.ask("/SecureCertificate.cer")
+    assert status == 200
+    assert octets.encode("utf-8", "surrogateescape") == ssl.PEM_cert_to_DER_cert(world.certificate)
+    assert world.ask("/SecureCertificate.cer", host="nobody.example")[0] == 404
 
 
 def test_a_session_ends_with_the_bye_page(world: WebWorld) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from queue_world import MESSAGE, FakeRouter, HeldThreads, World, envelope
 from twisted.internet.defer import Deferred
 
 from reference.kernel.routes import UnknownAccount
-from reference.queue import Envelope, QueueError, Recipient, Result, Source
+from reference.queue import Entry, Envelope, Outcome, QueueError, Recipient, Result, Source
 from reference.queue import rounds as rounds_module
 from reference.queue.delivery import delivered, failed
 from reference.queue.message import QueuedMessage
@@ -379,3 +380,49 @@ def test_content_that_cannot_be_read_leaves_nothing(world: World) -> None:
 def test_results_have_the_words_of_rfc_3464() -> None:
     words = {result.value for result in Result if result is not Result.PASSED}
     assert words == {"delivered", "relayed", "failed", "delayed"}
+
+
+class HeldRules:
+    """Server-Wide Rules that end when the test says so."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, list[str], Deferred[Outcome | None]]] = []
+
+    def in_force(self) -> bool:
+        return True
+
+    async def apply(
+        self, message: QueuedMessage, entries: Sequence[Entry], routes: Sequence[str]
+    ) -> Outcome | None:
+        done: Deferred[Outcome | None] = Deferred()
+        self.got.append((message.name, list(routes), done))
+        return await done
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_as_many_messages_are_under_rules_as_there_are_processors(
+    world: World, processors: int
+) -> None:
+    world.settings.values["Queue", "EnqueuerProcessors"] = processors
+    rules = HeldRules()
+    world.queue.attach_rules(rules)
+    first = submit(world, envelope("a@one.example", "john"))
+    second = submit(world, envelope("b@two.example"))
+    assert [name for name, _, _ in rules.got] == [first, second][:processors]
+    assert world.work.tasks == 2
+    assert rules.got[0][1] == ["a", "john"]
+    assert world.smtp.got == world.local.got == []
+    rules.got[0][2].callback(None)
+    assert len(world.smtp.got) == len(world.local.got) == 1
+    assert [name for name, _, _ in rules.got] == [first, second]
+    rules.got[1][2].callback(failed("no", "5.7.1"))
+    assert len(world.smtp.got) == 1
+    assert world.work.tasks == 0
+
+
+def test_reports_are_not_under_rules(world: World) -> None:
+    rules = HeldRules()
+    world.queue.attach_rules(rules)
+    submit(world, Envelope("", [Recipient("john")], Source("DEQUEUER")))
+    assert rules.got == []
+    assert len(world.local.got) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queue_world import MESSAGE, FakeSettings, World, envelope
+from queue_world import MESSAGE, FakeSettings, HeldThreads, World, envelope
 
 from reference.queue import Outcome, Recipient, Result
 from reference.queue.delivery import delivered, failed
@@ -313,3 +313,24 @@ def test_what_another_host_reports_is_not_reported(world: World) -> None:
 
 def test_line() -> None:
     assert line("a\r\n\tb\x00c") == "a b c"
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_as_many_reports_are_made_at_a_time_as_there_are_processors(
+    tmp_path: Path, processors: int
+) -> None:
+    readers = HeldThreads()
+    settings = FakeSettings(more={("Queue", "DequeuerProcessors"): processors})
+    world = World(tmp_path, settings=settings, readers=readers)
+    for name in ("a", "b", "c"):
+        message = submit(world, f"{name}@one.example")
+        world.queue.dequeuer.report(message, [0], GONE)
+    under_way = []
+    while readers.calls:
+        under_way.append(len(readers.calls))
+        readers.go()
+    assert under_way[0] == processors
+    told = [fields(report)[1]["Final-Recipient"] for report in reports(world)]
+    assert told == [f"rfc822; {name}@one.example" for name in ("a", "b", "c")]
+    assert world.files() == [f"{each[0].name}.msg" for each in world.local.got]
+    assert world.work.tasks == 0

@@ -23,6 +23,7 @@ class Message:
     return_path: str = "sender@a.example"
     recipients: Sequence[str] = ("<john@mycompany.com>",)
     size: int = 1000
+    routes: Sequence[str] = ()
 
     def fields(self) -> list[tuple[str, str]]:
         return list(self.header.items())
@@ -42,6 +43,7 @@ FRIEND = Message(
         "X-Colour": "red",
     },
     recipients=("<john@mycompany.com>", "<jo@mycompany.com>"),
+    routes=("john", "bill"),
 )
 
 
@@ -64,6 +66,10 @@ def meets(condition: str, message: Message = FRIEND) -> bool:
         ('("From", "in", "#Friends")', False),
         ('("From", "resembles", "*")', False),
         ('("\'From\' Name", "is", "*smith")', True),
+        ('("Any Route", "is", "Bill")', True),
+        ('("Any Route", "is", "jo")', False),
+        ('("Each Route", "is", "Bill")', False),
+        ('("Each Route", "in", "bill,john")', True),
         ('("Sender", "is", "*")', False),
         ('("Sender", "is not", "x")', False),
         ('("To", "is not", "all@mycompany.com")', True),

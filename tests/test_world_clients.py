@@ -260,7 +260,7 @@ def test_silence_ends_in_a_time_out_that_says_what_was_awaited() -> None:
             await client.read_reply()
         with pytest.raises(ReplyTimeout, match=r"did not close for 0\.01 s"):
             await client.expect_close()
-        client.drop()
+        await client.drop()
         assert transcript.lines[0].text == "250-half a reply"
 
     play(scene, b"250-half a reply\r\n", {}, 25)

@@ -125,7 +125,7 @@ class _Talk:
             case ExchangeRoles():
                 self._scene.world.peers[event.peer].take_over(self._client.give_away())
             case Drop():
-                self._client.drop()
+                await self._client.drop()
             case Remark():
                 self._scene.transcript.remark(event.text, channel=self._client.channel)
 

@@ -1,4 +1,4 @@
-"""Step ``http``: one GET request and its answer."""
+"""Step ``http``: a page, what a link or a button of it leads to, and the answer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from conformance.world.clients.http import HttpReply, get
 from conformance.world.clients.replies import ClientError
 
 _LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']*)["'][^>]*>(.*?)</a>""", re.I | re.S)
+_FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.I | re.S)
+_BUTTON = re.compile(
+    r"""<button\b[^>]*>(.*?)</button>|<input\b[^>]*type\s*=\s*["']?submit\b[^>]*>""", re.I | re.S
+)
+_INPUT = re.compile(r"<input\b[^>]*", re.I)
+_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:["']([^"']*)["']|([^\s"'>]+))""")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -38,9 +44,14 @@ async def judge_http(scene: Scene, step: Step) -> None:
         seconds=scene.patience,
     )
     try:
-        reply = await asked(url=value.url)
+        url = value.url
+        reply = await asked(url=url)
         if value.follow:
-            reply = await asked(url=_linked(value, reply))
+            url = _linked(value, reply)
+            reply = await asked(url=url)
+        if value.press:
+            target, fields = _form(value, reply)
+            reply = await asked(url=urljoin(url, target), fields=fields)
     except ClientError as error:
         raise Mismatch(str(error), lost=True) from None
     complaint = _complaint(value, reply)
@@ -56,6 +67,34 @@ def _linked(value: HttpStep, reply: HttpReply) -> str:
         if value.follow.lower() in _TAG.sub("", text).lower():
             return urljoin(value.url, html.unescape(target))
     raise Mismatch(f"GET {value.url} answered a page without a link “{value.follow}”")
+
+
+def _form(value: HttpStep, reply: HttpReply) -> tuple[str, dict[str, str]]:
+    """Return whither the button's form leads, and what it sends. Raises Mismatch."""
+    for opening, inside in _FORM.findall(reply.body.decode("utf-8", "replace")):
+        buttons = [_button(each) for each in _BUTTON.finditer(inside)]
+        pressed = next((each for each in buttons if value.press.lower() in each[0].lower()), None)
+        if pressed is None:
+            continue
+        inputs = [_attributes(tag) for tag in _INPUT.findall(inside)]
+        sent = [each for each in inputs if each.get("type") == "hidden"] + [pressed[1]]
+        fields = {each["name"]: each.get("value", "") for each in sent if "name" in each}
+        return _attributes(opening).get("action", ""), fields
+    raise Mismatch(f"GET {value.url} answered a page without a button “{value.press}”")
+
+
+def _button(found: re.Match[str]) -> tuple[str, dict[str, str]]:
+    """Return the text of a button and its attributes."""
+    attributes = _attributes(found[0].partition(">")[0])
+    text = _TAG.sub("", found[1]) if found[1] is not None else attributes.get("value", "")
+    return html.unescape(text), attributes
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    return {
+        name.lower(): html.unescape(quoted or bare)
+        for name, quoted, bare in _ATTRIBUTE.findall(tag)
+    }
 
 
 def _complaint(value: HttpStep, reply: HttpReply) -> str:

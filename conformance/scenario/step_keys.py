@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from conformance.scenario.complaints import Complaints
 from conformance.scenario.given_keys import MODULE_SETTINGS, PEER_CHANGE, PORT, ZoneText
@@ -14,7 +13,6 @@ from conformance.scenario.moments import parse_moment
 from conformance.scenario.nodes import Node, Text
 from conformance.scenario.shapes import (
     ADDRESS,
-    FLAG,
     JSON,
     LINE,
     PATTERN,
@@ -25,10 +23,26 @@ from conformance.scenario.shapes import (
     MapOf,
     Number,
     Parsed,
-    Record,
     Several,
     Shape,
     duration,
+)
+from conformance.scenario.step_keys_world import (
+    BOUNCED,
+    CONNECTED,
+    HEARD,
+    HTTP,
+    RELAYED,
+    TLS,
+    Values,
+    bounced,
+    connected,
+    heard,
+    hosts,
+    http,
+    record,
+    relayed,
+    tls,
 )
 from conformance.scenario.step_shapes import (
     DATA_KINDS,
@@ -42,33 +56,24 @@ from conformance.scenario.step_shapes import (
 )
 from conformance.scenario.steps import (
     STRANGER,
-    BouncedStep,
     CliStep,
-    ConnectedStep,
     DeliveredStep,
     DnsAskedStep,
     FileStep,
-    HeardStep,
-    HttpStep,
     LogStep,
     MailStep,
     NotDeliveredStep,
-    NotRelayedStep,
     ProcessAction,
     ProcessStep,
     QueuedStep,
-    RelayedStep,
     RestStep,
     RouteStep,
     SettingsStep,
     StepValue,
-    TlsStep,
     WaitStep,
     WriteStep,
     ZoneStep,
 )
-
-Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,6 @@ class Nothing(Shape[None]):
         return {"type": "null"}
 
 
-def _record(what: str, *keys: Key[Any], brief: str = "") -> Record[Values]:
-    return Record(what, keys, lambda values, *_: values, brief=brief)
-
-
 _SIZE = re.compile(r"([0-9]{1,9}) *([KM]?)", re.IGNORECASE)
 
 
@@ -110,7 +111,7 @@ def _size(text: str) -> int:
     return octets
 
 
-MAIL = _record(
+MAIL = record(
     "mail",
     Key("to", Several(LINE, least=1), "the envelope recipients", required=True),
     Key("from", LINE, "the envelope sender; <> for none; default: stranger@elsewhere.example"),
@@ -136,14 +137,7 @@ MAIL = _record(
 )
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"“{text}” is no URL; write http://mycompany.com/~john/page.html")
-    return text
-
-
-DELIVERED = _record(
+DELIVERED = record(
     "delivered",
     Key("to", LINE, "the account, john@mycompany.com", required=True),
     Key("mailbox", LINE, "default: INBOX"),
@@ -154,23 +148,6 @@ DELIVERED = _record(
     Key("return path", PATTERN, "the Return-Path; <> for the null one"),
     Key("password", LINE, "default: the account's own"),
     Key("login", LINE, "the name to log in with; default: “to”"),
-)
-
-RELAYED = _record(
-    "relayed",
-    Key("host", LINE, "the peer's name", required=True),
-    Key("to", Several(PATTERN), "all recipients as the peer heard them, in order"),
-    Key("from", PATTERN, "the sender as the peer heard it; <> for the null one"),
-    Key("header", Headers(), "name → pattern"),
-    Key("no header", Headers(names=True), "names, or name → pattern"),
-    Key("body", PATTERNS, "patterns that match the whole body"),
-    Key("port", PORT, "the port of the peer that the server connected to"),
-    Key("count", Number(), "how many messages meet all the conditions; default: 1"),
-    Key("connections", Number(), "over how many connections those messages came"),
-    Key("source", ADDRESS, "the server address that the server connected from"),
-    Key("tls", FLAG, "whether it came over TLS"),
-    Key("login", LINE, "the name that the server logged in with"),
-    Key("turned", FLAG, "whether it came over the peer's own connection, after ATRN or TURN"),
 )
 
 
@@ -191,42 +168,7 @@ WAIT: Shape[WaitStep] = Parsed(
     },
 )
 
-CONNECTED = _record(
-    "connected",
-    Key("host", Several(LINE), "peers' names, counted together, or all", required=True),
-    Key("count", Number(), "connections since the start, with or without a message"),
-    Key("open", Number(), "connections that are open now"),
-    Key("peak", Number(), "the most connections at a time"),
-)
-
-HEARD = _record(
-    "heard",
-    Key("host", LINE, "the peer's name", required=True),
-    Key("lines", Several(PATTERN), "all the lines, in order"),
-    Key("contains", PATTERNS, "patterns that match a line"),
-    Key("lacks", PATTERNS, "patterns that match no line"),
-    Key("connection", Number(1), "the number of the connection; default: all of them"),
-    Key("tls", FLAG, "yes: lines under TLS only; no: lines in the clear only"),
-)
-
-BOUNCED = _record(
-    "bounced",
-    Key("to", LINE, "who gets the report", required=True),
-    Key("host", LINE, "the peer that hears the report; default: “to” is a local account"),
-    Key("recipient", PATTERN, "the final recipient that the report is about"),
-    Key("status", PATTERN, "the status, as 5.*"),
-    Key("action", PATTERN, "failed, delayed, …"),
-    Key("recipients", PATTERNS, "all final recipients of the report, in any order"),
-    Key(
-        "returned",
-        Choice("what is returned", ("header", "message", "nothing")),
-        "what of the message the report returns",
-    ),
-    Key("count", Number(), "how many reports meet all the conditions; default: 1"),
-    Key("text", PATTERNS, "patterns found somewhere in the report"),
-)
-
-FILE = _record(
+FILE = record(
     "file",
     Key("path", LINE, "a glob below the base directory", required=True),
     Key("contains", PATTERNS, "patterns found somewhere in the file"),
@@ -240,13 +182,13 @@ FILE = _record(
     brief="path",
 )
 
-WRITE = _record(
+WRITE = record(
     "write",
     Key("path", LINE, "below the base directory", required=True),
     Key("text", TEXT, "what the file holds", required=True),
 )
 
-QUEUED = _record("queued", Key("messages", Number(), "how many", required=True), brief="messages")
+QUEUED = record("queued", Key("messages", Number(), "how many", required=True), brief="messages")
 
 
 def _mail(values: Values) -> MailStep:
@@ -284,59 +226,6 @@ def _delivered(values: Values) -> DeliveredStep:
     )
 
 
-def _relayed(values: Values) -> RelayedStep:
-    return RelayedStep(
-        host=values.get("host", ""),
-        to=values.get("to"),
-        sender=values.get("from"),
-        header=values.get("header", ()),
-        no_header=values.get("no header", ()),
-        body=values.get("body", ()),
-        port=values.get("port"),
-        count=values.get("count", 1),
-        connections=values.get("connections"),
-        source=values.get("source", ""),
-        tls=values.get("tls"),
-        login=values.get("login", ""),
-        turned=values.get("turned"),
-    )
-
-
-def _connected(values: Values) -> ConnectedStep:
-    hosts = values.get("host", ())
-    return ConnectedStep(
-        hosts=() if hosts == ("all",) else hosts,
-        count=values.get("count"),
-        open=values.get("open"),
-        peak=values.get("peak"),
-    )
-
-
-def _heard(values: Values) -> HeardStep:
-    return HeardStep(
-        host=values.get("host", ""),
-        lines=values.get("lines"),
-        contains=values.get("contains", ()),
-        lacks=values.get("lacks", ()),
-        connection=values.get("connection"),
-        tls=values.get("tls"),
-    )
-
-
-def _bounced(values: Values) -> BouncedStep:
-    return BouncedStep(
-        to=values.get("to", ""),
-        host=values.get("host", ""),
-        recipient=values.get("recipient"),
-        status=values.get("status"),
-        action=values.get("action"),
-        recipients=values.get("recipients", ()),
-        returned=values.get("returned", ""),
-        count=values.get("count", 1),
-        text=values.get("text", ()),
-    )
-
-
 def _file(values: Values) -> FileStep:
     return FileStep(
         path=values.get("path", ""),
@@ -351,81 +240,8 @@ def _file(values: Values) -> FileStep:
     )
 
 
-def _hosts(hosts: tuple[str, ...]) -> NotRelayedStep:
-    return NotRelayedStep(() if hosts == ("nobody",) else hosts)
-
-
 #: Peers' names → changed keys; the reader merges them into the peers of ``given``.
 PEER_CHANGES: Shape[Mapping[str, Values]] = MapOf(PEER_CHANGE, "peers")
-
-HTTP = _record(
-    "http",
-    Key("get", Parsed("a URL", _url, "http://host/", TEXT_SCHEMA), "the URL", required=True),
-    Key("source", ADDRESS, f"the browser's address; default: {STRANGER}"),
-    Key("server", ADDRESS, "which of the server's addresses; default: the first one"),
-    Key("as", LINE, "the account that the browser logs in as (Basic)"),
-    Key("password", LINE, "default: the account's own"),
-    Key("status", LINE, "the status, 200 or 4*; default: 200"),
-    Key("header", Headers(), "name → pattern"),
-    Key("body", PATTERNS, "patterns found somewhere in the body"),
-    Key("lacks", PATTERNS, "patterns found nowhere in the body"),
-    Key("follow", LINE, "the text of a link: the page that it leads to is judged"),
-    Key("certificate", TEXT, "the body is this certificate: <<certificates/NAME>>"),
-    brief="get",
-)
-
-TLS = _record(
-    "tls",
-    Key("port", PORT, "the documented port; 25, 110, 143: with STARTTLS or STLS", required=True),
-    Key("to", ADDRESS, "which of the server's addresses; default: the first one"),
-    Key("source", ADDRESS, f"the client's address; default: {STRANGER}"),
-    Key("at once", FLAG, "yes: TLS begins with the connection at ports 25, 110 and 143, too"),
-    Key("subject", Headers(), "fields of the certificate's name: CN, C, ST, L, O, OU, E"),
-    Key("issuer", Headers(), "fields of its issuer's name"),
-    Key("chain", Number(), "how many certificates are sent"),
-    Key("certificate", Several(TEXT), "the certificates that are sent, <<certificates/NAME>>"),
-    Key("self-signed", FLAG, "whether the issuer is the subject, and the signature its own"),
-    Key("session", LINE, "a name: the session is kept, and offered when the name comes again"),
-    Key("resumed", FLAG, "whether the session is resumed"),
-    Key("open", FLAG, "yes: the connection stays open"),
-    Key("fails", FLAG, "yes: TLS must not come up"),
-    brief="port",
-)
-
-
-def _tls(values: Values) -> TlsStep:
-    return TlsStep(
-        port=values.get("port", 0),
-        to=values.get("to", ""),
-        source=values.get("source", STRANGER),
-        at_once=values.get("at once", False),
-        subject=values.get("subject", ()),
-        issuer=values.get("issuer", ()),
-        chain=values.get("chain"),
-        certificates=values.get("certificate", ()),
-        self_signed=values.get("self-signed"),
-        session=values.get("session", ""),
-        resumed=values.get("resumed"),
-        open=values.get("open", False),
-        fails=values.get("fails", False),
-    )
-
-
-def _http(values: Values) -> HttpStep:
-    return HttpStep(
-        url=values.get("get", "http://host/"),
-        status=values.get("status", "200"),
-        source=values.get("source", STRANGER),
-        server=values.get("server", ""),
-        lacks=values.get("lacks", ()),
-        follow=values.get("follow", ""),
-        certificate=values.get("certificate", ""),
-        account=values.get("as", ""),
-        password=values.get("password", ""),
-        header=values.get("header", ()),
-        body=values.get("body", ()),
-    )
-
 
 _KINDS = (
     StepKind("mail", MAIL, _mail, "one whole SMTP submission", "{to: john@mycompany.com}"),
@@ -437,12 +253,12 @@ _KINDS = (
     StepKind(
         "not delivered", Several(LINE), NotDeliveredStep, "empty INBOXes", "john@mycompany.com"
     ),
-    StepKind("relayed", RELAYED, _relayed, "what a peer got", "{host: relay.com, to: a@b.c}"),
+    StepKind("relayed", RELAYED, relayed, "what a peer got", "{host: relay.com, to: a@b.c}"),
     StepKind(
-        "connected", CONNECTED, _connected, "connections to peers", "{host: relay.com, count: 1}"
+        "connected", CONNECTED, connected, "connections to peers", "{host: relay.com, count: 1}"
     ),
-    StepKind("heard", HEARD, _heard, "lines that a peer heard", "{host: relay.com, lacks: AUTH *}"),
-    StepKind("not relayed", Several(LINE), _hosts, "peers that got nothing", "relay.com"),
+    StepKind("heard", HEARD, heard, "lines that a peer heard", "{host: relay.com, lacks: AUTH *}"),
+    StepKind("not relayed", Several(LINE), hosts, "peers that got nothing", "relay.com"),
     StepKind(
         "queued",
         QUEUED,
@@ -450,7 +266,7 @@ _KINDS = (
         "message files in the Queue directory",
         "{messages: 1}",
     ),
-    StepKind("bounced", BOUNCED, _bounced, "a delivery report", "{to: john@a.com, status: 5.*}"),
+    StepKind("bounced", BOUNCED, bounced, "a delivery report", "{to: john@a.com, status: 5.*}"),
     StepKind("dns asked", Several(QUESTION), DnsAskedStep, "DNS questions", "MX company.com"),
     StepKind(
         "dns not asked",
@@ -489,8 +305,8 @@ _KINDS = (
         "settings that the server must refuse",
         "{POP: {Listener Ports: [25]}}",
     ),
-    StepKind("http", HTTP, _http, "a page of the server", "http://mycompany.com/~john/page.html"),
-    StepKind("tls", TLS, _tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
+    StepKind("http", HTTP, http, "a page of the server", "http://mycompany.com/~john/page.html"),
+    StepKind("tls", TLS, tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
     StepKind("wait", WAIT, lambda value: value, "move the clock", "30m"),
     StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
 )

@@ -287,6 +287,8 @@ class HttpStep:
     """None is found anywhere in the body."""
     follow: str = ""
     """The text of a link of the page; the page that it leads to is the one that is judged."""
+    press: str = ""
+    """The text of a button of that page; what its form leads to is the one that is judged."""
     certificate: str = ""
     """In PEM: the body is this certificate, in DER."""
 

@@ -16,12 +16,9 @@ from reference.cli.replies import CommandError
 from reference.formats.dictionary import Value, dump, parse, with_line_ends
 from reference.kernel.protection import AddressTable
 from reference.kernel.table import Purpose, RoutingTable
-from reference.storage.settings import ROUTER_TABLE
+from reference.storage.settings import ROUTER_TABLE, SERVER_RULES
 
 __all__ = ["COMMANDS"]
-
-#: The file of the Settings directory that holds the Rules, in the Dictionary format.
-_RULES = "Rules.data"
 
 #: Server-wide defaults have commands of their own, which ask for another right.
 _NO_MODULES = frozenset({"DomainDefaults", "AccountDefaults"})
@@ -103,7 +100,7 @@ def _set_router_table(call: Call) -> Answer:
 def _set_rules(call: Call) -> Answer:
     rules = call.arguments.array("newRules")
     check_rules(rules)
-    call.kernel.settings.set_text(_RULES, dump(rules, pretty=True))
+    call.kernel.settings.set_text(SERVER_RULES, dump(rules, pretty=True))
     return None
 
 
@@ -161,9 +158,9 @@ COMMANDS: tuple[Command, ...] = (
             (f"Set{word}", _set_addresses(table), "newAddresses:string"),
         )
     ),
-    row("GetServerRules", _object(_RULES, []), access=_SERVER),
+    row("GetServerRules", _object(SERVER_RULES, []), access=_SERVER),
     row("SetServerRules", _set_rules, "newRules:array", access=_SERVER),
-    row("GetServerMailRules", _object(_RULES, []), access=_SERVER),
+    row("GetServerMailRules", _object(SERVER_RULES, []), access=_SERVER),
     row("SetServerMailRules", _set_rules, "newRules:array", access=_SERVER),
     row("GetRouterTable", _get_router_table, access=_SERVER),
     row("SetRouterTable", _set_router_table, "newTable:string", access=_SERVER),

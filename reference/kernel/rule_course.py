@@ -76,6 +76,7 @@ class _Grown:
         self._course = course
         self.return_path = subject.return_path
         self.recipients: Sequence[str] = subject.recipients
+        self.routes: Sequence[str] = subject.routes
         self.size = subject.size
 
     def fields(self) -> Iterator[tuple[str, str]]:

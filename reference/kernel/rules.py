@@ -10,7 +10,7 @@ Texts are compared with pictures, without regard to letter case: an asterisk sta
 enough, for ``is not``, too; a message without any does not meet a condition on addresses.
 
 Pure: a message is asked through :class:`Subject`. What actions do is not known here. Conditions on
-times, routes and string lists are not known yet, and are not met.
+times and string lists are not known yet, and are not met.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ class Subject(Protocol):
     @property
     def recipients(self) -> Sequence[str]:
         """The envelope addresses, as ``<user@domain>``, as they were before routing."""
+
+    @property
+    def routes(self) -> Sequence[str]:
+        """Return the local parts of the routed addresses; empty but under Server-Wide Rules."""
 
     @property
     def size(self) -> int:
@@ -226,6 +230,13 @@ def _recipient(found: Callable[[Iterable[bool]], bool]) -> Callable[[Subject, Te
     return examine
 
 
+def _route(found: Callable[[Iterable[bool]], bool]) -> Callable[[Subject, Test], bool]:
+    def examine(subject: Subject, test: Test) -> bool:
+        return bool(subject.routes) and found(test(route) for route in subject.routes)
+
+    return examine
+
+
 _TEXTS: Mapping[str, Callable[[Subject, Test], bool]] = {
     "from": _any_of("from"),
     "sender": _any_of("sender"),
@@ -244,6 +255,8 @@ _TEXTS: Mapping[str, Callable[[Subject, Test], bool]] = {
     "recipient": _recipient(any),
     "any recipient": _recipient(any),
     "each recipient": _recipient(all),
+    "any route": _route(any),
+    "each route": _route(all),
 }
 
 _AUTOMATIC = re.compile(r"x-list|x-mirror|x-auto|x-mailing-list\Z", re.IGNORECASE)

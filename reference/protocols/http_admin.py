@@ -4,7 +4,8 @@ Guide 3.5.2, HTTP Module, Access to the Server WebAdmin Interface Pages. ``http:
 shows the entrance page of the domain that the URL names, the Main Domain's if it names none, with
 links to the realms: Settings (the settings of all modules) and Accounts (the domain's accounts). A
 realm asks for the name and password of an account with the access rights for it. Settings are
-changed through the CLI: there are no forms.
+changed through the CLI: there are no forms but the button that wakes up the back-up server (SMTP
+Module, Waking up the Backup Server).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from twisted.internet.defer import Deferred
 from twisted.web import http
@@ -32,6 +33,13 @@ from reference.storage.domains import Domains
 from reference.storage.settings import SETTINGS, Settings
 
 REALMS = {"settings": "Settings", "accounts": "Accounts"}
+
+
+_WAKE_UP = "WakeUpNow"
+_WAKE_UP_FORM = (
+    '<form method="post" action="/Settings/SMTP">'
+    f'<button name="{_WAKE_UP}" value="yes">Wake Up Now</button></form>'
+)
 
 
 class Log(Protocol):
@@ -51,6 +59,8 @@ class AdminNeighbours:
     work: Work
     log: Log
     version: str
+    wake_up: Callable[[], bool]
+    """Wakes up the back-up server now; False if none is named."""
 
 
 class AdminPages(Resource):
@@ -70,6 +80,10 @@ class AdminPages(Resource):
         showing.addBoth(lambda _: token.done())
         return NOT_DONE_YET
 
+    def render_POST(self, request: Request) -> int:
+        """Press a button, and answer as to a GET request."""
+        return self.render_GET(request)
+
     async def _show(self, request: Request) -> None:
         path = unquote(request.path.decode("ascii", "replace"))
         realm, _, name = path.strip("/").partition("/")
@@ -85,6 +99,8 @@ class AdminPages(Resource):
         authority = await self._authority(request)
         page: tuple[str, str] | None = None
         if realm.lower() == "settings" and authority is not None and authority.settings:
+            if name.lower() == "smtp" and _pressed(request, _WAKE_UP):
+                self._its.wake_up()
             page = self._settings(name)
         if realm.lower() == "accounts" and authority is not None:
             page = self._accounts(domain) if authority.administers(domain.name) else None
@@ -147,11 +163,20 @@ class AdminPages(Resource):
             f"<td>{html.escape(dump(values[setting.keyword]))}"
             for setting in SETTINGS[module]
         )
-        return f"Settings of {module}", f"<table>{''.join(rows)}</table>"
+        button = _WAKE_UP_FORM if module == "SMTP" and values["SendWakeupsTo"] else ""
+        return f"Settings of {module}", f"<table>{''.join(rows)}</table>{button}"
 
     def _accounts(self, domain: Domain) -> tuple[str, str]:
         names = (html.escape(account.name) for account in domain.accounts.values())
         return f"Accounts of {domain.name}", _listed(names)
+
+
+def _pressed(request: Request, name: str) -> bool:
+    """Tell whether a button was pressed, on a page of this server."""
+    # A browser adds the name and password to whatever another site makes it send.
+    origin = urlsplit(request.getHeader("Origin") or "").netloc
+    foreign = bool(origin) and origin.lower() != (request.getHeader("Host") or "").lower()
+    return request.method == b"POST" and name.encode() in (request.args or {}) and not foreign
 
 
 def _credentials(request: Request) -> tuple[str, str]:

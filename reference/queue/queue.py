@@ -20,7 +20,7 @@ from reference.kernel.work import Token, Work
 from reference.queue.delivery import DeliveryModule
 from reference.queue.dequeuer import Dequeuer
 from reference.queue.directory import Log, MessageFile, QueueDirectory
-from reference.queue.enqueuer import Enqueuer, Router
+from reference.queue.enqueuer import Enqueuer, MessageRules, Router
 from reference.queue.envelope import Envelope
 from reference.queue.message import QueuedMessage
 from reference.queue.options import Settings
@@ -104,12 +104,21 @@ class Queue:
             submit=self.submit,
         )
         self._enqueuer = Enqueuer(
-            router=router, modules=self._modules, reports=self.dequeuer, log=log
+            router=router,
+            modules=self._modules,
+            reports=self.dequeuer,
+            log=log,
+            settings=settings,
+            work=work,
         )
 
     def attach(self, module: DeliveryModule) -> None:
         """Add a module that delivers what is routed to its name."""
         self._modules[module.name] = module
+
+    def attach_rules(self, rules: MessageRules) -> None:
+        """Let the Enqueuer apply the Server-Wide Rules."""
+        self._enqueuer.rules = rules
 
     def new(self, envelope: Envelope) -> Draft:
         """Begin a message. Raises :class:`QueueError` when no file can be made."""

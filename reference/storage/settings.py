@@ -26,10 +26,20 @@ from reference.storage.files import (
 from reference.storage.registry import MODULE_ALIASES, SETTINGS
 from reference.storage.table import Setting, Table
 
-__all__ = ["ROUTER_TABLE", "SETTINGS", "Setting", "SettingError", "Settings", "Table"]
+__all__ = [
+    "ROUTER_TABLE",
+    "SERVER_RULES",
+    "SETTINGS",
+    "Setting",
+    "SettingError",
+    "Settings",
+    "Table",
+]
 
 #: The file with the text of the Routing Table.
 ROUTER_TABLE = "Router.table"
+#: The name of the text that holds the Server-Wide Rules, in the dictionary format.
+SERVER_RULES = "Rules.data"
 
 Guard = Callable[[Mapping[str, Any]], None]
 

@@ -23,8 +23,11 @@ _FOLD = re.compile(r"[\r\n]+[ \t]*")
 class QueuedSubject:
     """A message of the queue and the recipients that are in hand."""
 
-    def __init__(self, message: QueuedMessage, entries: Sequence[Entry]) -> None:
+    def __init__(
+        self, message: QueuedMessage, entries: Sequence[Entry], routes: Sequence[str] = ()
+    ) -> None:
         """Read the header. Raises OSError."""
+        self.routes = routes
         self.message = message
         self.header = message.header()
         self.return_path = message.envelope.return_path

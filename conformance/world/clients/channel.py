@@ -184,9 +184,11 @@ class ByteChannel:
         """Give the connection away: whoever gets it puts a protocol of his own on it."""
         return self._transport
 
-    def abort(self) -> None:
-        """Close at once."""
+    async def abort(self) -> None:
+        """Close at once; the socket is closed afterwards, whatever was written and not sent."""
         self._transport.abort()
+        while not self._stream.closed:
+            await self._change("the connection was not closed")
 
     def close(self) -> None:
         """Close after what was written has gone out."""

@@ -208,10 +208,10 @@ class LineClient:
         self._transcript.remark("the roles are exchanged", channel=self.channel)
         return stream.detach()
 
-    def drop(self) -> None:
-        """Close at once, without a word."""
+    async def drop(self) -> None:
+        """Close at once, without a word; the server can know of it when this returns."""
         if self._stream is not None:
-            self._stream.abort()
+            await self._stream.abort()
             self._transcript.remark("closed by the client", channel=self.channel)
 
     def close(self) -> None:
