@@ -149,6 +149,18 @@ def test_the_last_channel_takes_its_timer_along(tmp_path: Path) -> None:
     assert world.clock.getDelayedCalls() == []
 
 
+def test_a_channel_that_has_taken_nothing_yet_sets_no_timer_again_and_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    queue = world.queue("host.example", 1)
+    world.channels = Channels(clock=world.clock, settings=world.options, work=lambda _: None)
+    world.channels.fill(queue)
+    world.clock.advance(61)
+    assert (queue.channels, world.clock.getDelayedCalls()) == (1, [])
+    world.add(queue, 1)
+    world.channels.fill(queue)
+    assert queue.channels == 2
+
+
 def test_names_of_queues() -> None:
     assert queue_name("Host.Example", "") == "host.example"
     assert queue_name("hostName", "12.34.56.78") == "@12.34.56.78:hostname"

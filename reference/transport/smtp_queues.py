@@ -154,10 +154,10 @@ class Channels:
         ):
             return
         due = max(queue.progress + self._patience(), queue.no_more_before)
-        if math.isinf(due):
+        # What is overdue waits for something else to happen, and that will look here again.
+        if math.isinf(due) or due <= now:
             return
-        seconds = max(due - now, TOLERANCE)
-        queue.growth = self._clock.call_later(seconds, partial(self.fill, queue))
+        queue.growth = self._clock.call_later(due - now, partial(self.fill, queue))
 
     def _patience(self) -> float:
         seconds: float = self._settings.get("SMTP", "AddChannelAfter")
