@@ -28,7 +28,7 @@ from reference.kernel.address import parse_path
 from reference.kernel.protection import AddressTable, Protection, Standing
 from reference.kernel.routes import Address, Route, RoutingError, UnknownAccount
 from reference.kernel.work import Work
-from reference.protocols.imap import IMAPSession, IMAPOffice
+from reference.protocols.imap import IMAPOffice, IMAPSession
 from reference.protocols.line import CommandProtocol
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
