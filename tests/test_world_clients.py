@@ -7,6 +7,8 @@ import base64
 import hashlib
 import hmac
 import itertools
+import socket
+import struct
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -385,6 +387,28 @@ def test_nobody_listening_and_strange_hosts_are_refused() -> None:
                 await client.send(b"x")
 
     asyncio.run(run())
+
+
+def test_a_connection_that_is_taken_and_reset_at_once_is_closed() -> None:
+    async def run() -> None:
+        with loopback() as plan, plan.listening_socket(SERVER, 25) as listener:
+            listener.settimeout(5)
+            resets = asyncio.create_task(asyncio.to_thread(_take_and_reset, listener, 20))
+            for _ in range(20):
+                client = LineClient(plan, Transcript(), dialect=Dialect.SMTP, channel="smtp")
+                await client.connect(STRANGER, SERVER, 25)
+                with pytest.raises(ConnectionClosed):
+                    await client.read_reply()
+            await resets
+
+    asyncio.run(run())
+
+
+def _take_and_reset(listener: socket.socket, times: int) -> None:
+    for _ in range(times):
+        taken, _ = listener.accept()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        taken.close()
 
 
 def test_tls_begins_in_the_middle_and_forgets_what_came_in_the_clear() -> None:

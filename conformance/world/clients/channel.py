@@ -10,6 +10,7 @@ import asyncio
 import functools
 import socket
 import ssl
+from contextlib import suppress
 
 from conformance.world.clients.replies import ClientError
 from conformance.world.plan import Plan
@@ -79,7 +80,9 @@ async def connected_socket(
     sock.setblocking(False)
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().sock_connect(sock, address)
+            # A reset is no refusal: the connection was taken, and dropped before we looked.
+            with suppress(ConnectionResetError):
+                await asyncio.get_running_loop().sock_connect(sock, address)
     except TimeoutError:
         sock.close()
         raise ReplyTimeout(f"{host} port {port} did not answer for {seconds:g} s") from None
