@@ -305,9 +305,11 @@ UNMET = {
     "refused": ("  - smtp: |\n      --- refused\n", "the connection was taken, expected a refusal"),
     # What the other connection hears comes later than the reply that nobody reads.
     "silence": (
-        "  - smtp a from 192.0.2.1: |\n      S: 220\n      C: NOOP\n"
-        "  - smtp b from 192.0.2.1: |\n      S: 220\n      C: NOOP\n      S: 250\n"
-        "  - smtp a: |\n      --- silence\n",
+        (
+            "  - smtp a from 192.0.2.1: |\n      S: 220\n      C: NOOP\n"
+            "  - smtp b from 192.0.2.1: |\n      S: 220\n      C: NOOP\n      S: 250\n"
+            "  - smtp a: |\n      --- silence\n"
+        ),
         "expected silence",
     ),
     "file": (
