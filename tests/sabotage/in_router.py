@@ -28,12 +28,6 @@ CASES = (
             """_RIGHT = re.compile(rf'((?:{_QUOTED}|[^"])*)(;|$)')""",
             "router/comments",
         ),
-        alias_records_are_case_sensitive=(
-            _TABLE,
-            "domain, local = address.domain, fold(address.local)",
-            "domain, local = address.domain, address.local",
-            "router/spamtrap",
-        ),
         log_tag_lost=(_ROUTER, '_TAG = "ROUTER"', '_TAG = "ROUTES"', "router/log"),
         default_table_lacks_a_record=(
             "storage/base.py",
@@ -73,12 +67,6 @@ CASES = (
             "ended.append((index, DISCARDED))",
             'ended.append((index, failed("discarded", "5.7.1")))',
             "router/null",
-        ),
-        spamtrap_lets_the_message_in=(
-            "protocols/smtp_receive.py",
-            "self._trapped = self._trapped or isinstance(error, SpamTrap)",
-            "self._trapped = False",
-            "router/spamtrap",
         ),
         mailer_daemon_is_unknown=(
             _ROUTER,
@@ -218,6 +206,23 @@ CASES = (
             "for final in (False, True):",
             "for final in (True, False):",
             "router/modules",
+        ),
+    ),
+    # The table, as Protection uses it
+    *cases(
+        ROUTER,
+        PROTECTION,
+        alias_records_are_case_sensitive=(
+            _TABLE,
+            "domain, local = address.domain, fold(address.local)",
+            "domain, local = address.domain, address.local",
+            "router/spamtrap",
+        ),
+        spamtrap_lets_the_message_in=(
+            "protocols/smtp_receive.py",
+            "self._trapped = self._trapped or isinstance(error, SpamTrap)",
+            "self._trapped = False",
+            "router/spamtrap",
         ),
     ),
 )

@@ -122,6 +122,7 @@ CASES = (
         ROUTER,
         MAPPING,
         FORWARDERS,
+        PROTECTION,
         unknown_names_vanish=(
             "transport/local.py",
             'if policy == "Discarded":',
