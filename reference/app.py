@@ -96,6 +96,8 @@ class Server:
             settings=settings,
             later=lambda call: self._reactor.callLater(0, call),
         )
+        for fault in settings.faults():
+            log.write(1, "STORAGE", fault)
         self._files = PoolThreads(reactor=self._reactor, size=2, name="files")
         self._readers = PoolThreads(reactor=self._reactor, size=4, name="readers")
         self.domains = Domains(

@@ -223,6 +223,22 @@ def test_a_fresh_base_directory_belongs_to_the_user(
         assert not server.output()
 
 
+def test_values_without_effect_are_named_in_the_log(tmp_path: Path, place: Place) -> None:
+    base = tmp_path / "base"
+    (base / "Settings").mkdir(parents=True)
+    text = "{LogLevel = loud; InputChannles = 5; InputChannels = 7;}"
+    (base / "Settings" / "SMTP.settings").write_text(text)
+    with Started(SERVER, base=base, place=place, folder=tmp_path) as server:
+        serves(place)
+        assert server.end_by(signal.SIGTERM) == 0
+    (log,) = base.glob("SystemLogs/*")
+    said = [line for line in log.read_text().splitlines() if "SMTP.settings" in line]
+    assert len(said) == 2
+    assert "SMTP.settings: LogLevel: " in said[0]
+    assert "the default is used" in said[0]
+    assert "'InputChannles'; did you mean InputChannels?" in said[1]
+
+
 # Ends ---------------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,9 @@ class Account:
 
     def _settings(self) -> SettingsFile:
         if self._kept is None:
-            self._kept = SettingsFile(self.folder / SETTINGS_FILE, ACCOUNT_SETTINGS)
+            self._kept = SettingsFile(
+                self.folder / SETTINGS_FILE, ACCOUNT_SETTINGS, remark=self.domain.remark
+            )
         return self._kept
 
     @property

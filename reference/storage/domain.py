@@ -89,10 +89,11 @@ class Domain:
             DOMAIN_SETTINGS,
             check=lambda typed: neighbours.check(self, typed),
             changed=lambda: neighbours.changed(self),
+            remark=neighbours.remark,
         )
         """The explicit Domain Settings."""
         self.account_defaults = SettingsFile(
-            self._file("AccountDefaults.settings"), ACCOUNT_SETTINGS
+            self._file("AccountDefaults.settings"), ACCOUNT_SETTINGS, remark=neighbours.remark
         )
         """The Default Account Settings of the domain."""
         self.template = SettingsFile(self._file("Template.settings"), ACCOUNT_SETTINGS)

@@ -88,6 +88,14 @@ class Settings:
         """Return all values of a module in force, typed."""
         return self._typed[module]
 
+    def faults(self) -> list[str]:
+        """Return a sentence for each value in the files that has no effect, with its file."""
+        return [
+            f"{self._path(module).name}: {fault}"
+            for module, explicit in self._explicit.items()
+            for fault in SETTINGS[module].faults(explicit)
+        ]
+
     def update(self, module: str, changes: Mapping[str, Value]) -> None:
         """Set some values; the value ``default`` takes the explicit one away.
 

@@ -18,7 +18,7 @@ from reference.storage.table import Table
 class SettingsFile:
     """The explicit settings of one object."""
 
-    __slots__ = ("_changed", "_check", "_explicit", "_path", "_table", "_typed")
+    __slots__ = ("_changed", "_check", "_explicit", "_path", "_remark", "_table", "_typed")
 
     def __init__(
         self,
@@ -27,14 +27,16 @@ class SettingsFile:
         *,
         check: Callable[[Mapping[str, Any]], None] | None = None,
         changed: Callable[[], object] | None = None,
+        remark: Callable[[str], None] | None = None,
     ) -> None:
         """``check`` gets the typed values to come and raises to refuse them; ``changed`` is called
-        after a change.
+        after a change; ``remark`` is told, as a sentence, which values in the file have no effect.
         """
         self._path = path
         self._table = table
         self._check = check
         self._changed = changed
+        self._remark = remark
         self._explicit: dict[str, Value] | None = None
         self._typed: dict[str, Any] = {}
 
@@ -63,7 +65,11 @@ class SettingsFile:
 
     def _read(self) -> dict[str, Value]:
         if self._explicit is None:
-            self._take(read_dictionary(self._path))
+            explicit = read_dictionary(self._path)
+            self._take(explicit)
+            if self._remark is not None:
+                for fault in self._table.faults(explicit):
+                    self._remark(f"{self._path.parent.name}/{self._path.name}: {fault}")
         assert self._explicit is not None
         return self._explicit
 

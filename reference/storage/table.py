@@ -91,7 +91,7 @@ class Table(tuple[Setting, ...]):
         """Return explicit values typed; the unknown ones of an open table stay as they are.
 
         A value that cannot be understood (a file edited by hand) is left out, as if it were not
-        there.
+        there; :meth:`faults` names it.
         """
         result: dict[str, Any] = {}
         for keyword, value in explicit.items():
@@ -105,6 +105,21 @@ class Table(tuple[Setting, ...]):
             except SettingError:
                 continue
         return result
+
+    def faults(self, explicit: Mapping[str, Value]) -> list[str]:
+        """Return a sentence for each keyword and value that has no effect."""
+        found: list[str] = []
+        for keyword, value in explicit.items():
+            setting = self.setting(keyword)
+            if setting is None:
+                if not self.open:
+                    found.append(self._unknown(keyword).text)
+                continue
+            try:
+                setting.parse(value)
+            except SettingError as error:
+                found.append(f"{error.text}; the default is used")
+        return found
 
     def printed(self, typed: Mapping[str, Any]) -> dict[str, Value]:
         """Return typed values as the dictionary format has them, defaults for those left out."""
