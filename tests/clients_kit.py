@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,6 @@ from hardy.victim import Client
 
 SERVER = [sys.executable, "-m", "reference"]
 PASSWORD = "open sesame 42"
-#: Programs that stand in another package of Debian's than the one of their own name.
-_PACKAGES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,10 @@ class Ran:
 
 
 def program(name: str) -> str:
-    """Return the path of a program; skip the test where Debian's package is not installed."""
+    """Return the path of a program; skip the test where Debian's package of its name is not."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not here: install Debian's package {_PACKAGES.get(name, name)}")
+        pytest.skip(f"{name} is not here: install Debian's package {name}")
     return found
 
 
@@ -153,16 +151,9 @@ class MailServer:
         return [line for text in texts for line in text.splitlines()]
 
 
-def run(
-    command: Sequence[str], *, home: Path, text: bytes = b"", more: Mapping[str, str] | None = None
-) -> Ran:
+def run(command: Sequence[str], *, home: Path, text: bytes = b"") -> Ran:
     """Run a program to its end with a home of its own; ``text`` is its standard input."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "LC_ALL": "C",
-        **(more or {}),
-    }
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C"}
     done = subprocess.run(
         command,
         input=text,

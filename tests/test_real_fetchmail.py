@@ -19,6 +19,11 @@ CUSTOMER = "customer.example"
 BODY = b"Gr\xc3\xbc\xc3\x9fe\r\n.\r\n..\r\nFrom here to there\r\n"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def there() -> None:
+    program("fetchmail")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
     its = MailServer(
@@ -32,17 +37,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
     its.close()
 
 
-def fetchmail(home: Path, *lines: str, options: tuple[str, ...] = ()) -> Ran:
+def fetchmail(home: Path, *lines: str) -> Ran:
     """Run fetchmail once with these lines of configuration."""
     its = program("fetchmail")
     configuration = home / "fetchmailrc"
     configuration.write_text("set no syslog\n" + "\n".join(lines) + "\n")
     configuration.chmod(0o600)
-    return run(
-        [its, "--fetchmailrc", str(configuration), "--idfile", str(home / "ids"), "-v", *options],
-        home=home,
-        more={"FETCHMAILHOME": str(home)},
-    )
+    # Two of root's would otherwise not run at the same time.
+    files = ("--idfile", str(home / "ids"), "--pidfile", str(home / "pid"))
+    return run([its, "--fetchmailrc", str(configuration), *files, "-v"], home=home)
 
 
 def poll(
