@@ -74,6 +74,7 @@ def target_path(config: pytest.Config) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the work when a target is named."""
-    if target_path(config) and not config.option.help:
+    target = target_path(config)
+    if target and not config.option.help:
         # Imported late: an unrelated session must not pay for it.
-        import_module("conformance.run.session").begin(config)
+        import_module("conformance.run.session").begin(config, target)

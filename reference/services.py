@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from reference.cli.command import Kernel
@@ -27,7 +28,8 @@ from reference.kernel.schedule import ActivitySchedule
 from reference.kernel.work import Work
 from reference.protocols.http_admin import AdminNeighbours, admin_site
 from reference.protocols.http_user import WebNeighbours, user_site
-from reference.protocols.imap import IMAPOffice, IMAPSession
+from reference.protocols.imap import IMAPSession
+from reference.protocols.imap_office import IMAPOffice
 from reference.protocols.line import CommandProtocol, SessionFactory
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter
@@ -46,6 +48,7 @@ from reference.storage.settings import Settings
 from reference.transport.dnr import DNR
 from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
+from reference.transport.pipe_submit import SubmittedFolder
 from reference.transport.return_path import ReturnPaths
 from reference.transport.reverse_connect import ReverseConnect
 from reference.transport.spf import SPFCheck
@@ -76,6 +79,8 @@ class ServiceNeighbours:
     tls: ServerTLS
     readers: PoolThreads
     """Threads that read what is stored."""
+    base: Path
+    """The base directory."""
     version: str
     refresh: Callable[[], None]
     """Reads addresses and name servers from the operating system again."""
@@ -102,6 +107,7 @@ class Services:
     listening: Sequence[Service]
     """In the order in which their ports are opened."""
     wakeups: Wakeups
+    submitted: SubmittedFolder
 
 
 def build_services(its: ServiceNeighbours) -> Services:
@@ -138,7 +144,23 @@ def build_services(its: ServiceNeighbours) -> Services:
         ),
         _sessions(its, "PWD", lambda: PWDSession(commands), "500 "),
     )
-    return Services(listening=listening, wakeups=wakeups)
+    return Services(listening=listening, wakeups=wakeups, submitted=_submitted(its, banned))
+
+
+def _submitted(its: ServiceNeighbours, banned: Banned) -> SubmittedFolder:
+    submitted = SubmittedFolder(
+        folder=its.base / "Submitted",
+        queue=its.queue,
+        clock=its.clock,
+        work=its.work,
+        log=its.log,
+        settings=its.settings,
+        threads=its.readers,
+        host=its.main_name,
+        scanner=banned.scanner,
+    )
+    its.settings.subscribe("PIPE", submitted.settings_changed)
+    return submitted
 
 
 def _pages(its: ServiceNeighbours, module: str, site: Any) -> Service:

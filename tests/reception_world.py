@@ -30,7 +30,8 @@ from reference.kernel.banned import Banned
 from reference.kernel.protection import AddressTable, Protection, Standing
 from reference.kernel.routes import Address, Route, RoutingError, UnknownAccount
 from reference.kernel.work import Work
-from reference.protocols.imap import IMAPOffice, IMAPSession
+from reference.protocols.imap import IMAPSession
+from reference.protocols.imap_office import IMAPOffice
 from reference.protocols.line import CommandProtocol
 from reference.protocols.pop import POPSession, PostOffice
 from reference.protocols.pop_xmit import Submitter

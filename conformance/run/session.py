@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from conformance import plugin
 from conformance.run.account import Account
 from conformance.run.baseline import Baseline, BaselineError
 from conformance.run.client import EngineClient
@@ -37,10 +36,10 @@ SESSION = pytest.StashKey["ScenarioSession"]()
 _OURS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-def begin(config: pytest.Config) -> None:
+def begin(config: pytest.Config, target_path: str) -> None:
     """Read target file and baseline and register the session. Raises pytest.UsageError."""
     try:
-        target = load_target(plugin.target_path(config))
+        target = load_target(target_path)
         baseline = _baseline(config)
     except (TargetFileError, BaselineError) as error:
         raise pytest.UsageError(str(error)) from None

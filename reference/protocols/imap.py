@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
 from reference.kernel.access import (
-    Access,
     ClearText,
     Credentials,
     Login,
@@ -28,10 +26,7 @@ from reference.kernel.access import (
     Peer,
 )
 from reference.kernel.address import parse
-from reference.kernel.clock import Clock
-from reference.kernel.quota_alerts import QuotaAlerts
 from reference.kernel.routes import RoutingError
-from reference.kernel.work import Work
 from reference.protocols.imap_grammar import (
     IMAPSyntaxError,
     Value,
@@ -41,10 +36,9 @@ from reference.protocols.imap_grammar import (
     quoted_name,
 )
 from reference.protocols.imap_mailbox import OpenMailbox, Refused
+from reference.protocols.imap_office import IMAPOffice
 from reference.protocols.line import CommandProtocol, Doing
-from reference.protocols.pop import Log, SettingsReader, Threads
 from reference.protocols.sasl import MECHANISMS, Exchange, SASLError
-from reference.protocols.tls import Side, no_tls
 from reference.storage.errors import StorageError
 
 #: Seconds without a command after which a session is closed: before and after the login.
@@ -53,24 +47,6 @@ IDLE_LIMIT = 1800.0
 #: Octets of a command with its literals.
 COMMAND_LIMIT = 65536
 LOGIN_LIMIT = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class IMAPOffice:
-    """The neighbours of the IMAP sessions."""
-
-    access: Access
-    settings: SettingsReader
-    name: Callable[[str], str]
-    """The domain name of one of the server's addresses."""
-    threads: Threads
-    clock: Clock
-    work: Work
-    log: Log
-    tls: Callable[[str], Side | None] = no_tls
-    """What secures connections to a server address; None: nothing does."""
-    """A context factory for STARTTLS; None without a certificate."""
-    alerts: QuotaAlerts | None = None
 
 
 class IMAPSession(CommandProtocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from reference.kernel.access import Login
 from reference.protocols.imap_fetch import FLAG_NAMES, answer, flag_list, needs_octets
@@ -21,13 +21,11 @@ from reference.protocols.imap_grammar import (
     parse_fetch,
     parse_set,
 )
+from reference.protocols.imap_office import IMAPOffice
 from reference.protocols.message_view import names_recipient
 from reference.storage.errors import MessageGone
 from reference.storage.mbox import Mailbox, StoredMessage
 from reference.storage.mbox_format import NO_FLAGS, Flag
-
-if TYPE_CHECKING:
-    from reference.protocols.imap import IMAPSession
 
 _FLAGS = {name.lower(): flag for flag, name in FLAG_NAMES.items()}
 _FLAG_LINE = b"(" + b" ".join(FLAG_NAMES.values()) + b")"
@@ -50,10 +48,22 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
     """A command that cannot be done; ``str()`` is the text of the NO."""
 
 
+class Session(Protocol):
+    """The IMAP session that has a mailbox open."""
+
+    office: IMAPOffice
+
+    def send(self, octets: bytes, /) -> None:
+        """Send a line."""
+
+    async def stream(self, octets: bytes, /) -> bool:
+        """Send much, as fast as the client takes it; False when it is gone."""
+
+
 class OpenMailbox:
     """A mailbox as one session sees it."""
 
-    def __init__(self, *, session: IMAPSession, name: str, writable: bool) -> None:
+    def __init__(self, *, session: Session, name: str, writable: bool) -> None:
         self.name = name
         self._session = session
         self._writable = writable

@@ -12,18 +12,17 @@ import asyncio
 import collections
 import re
 import ssl
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from conformance.scenario.model import PeerSpec
 from conformance.world.clients.line import dot_stuffed
 from conformance.world.peers.login import METHODS, login_name
 from conformance.world.peers.provider import hand_out
-from conformance.world.peers.script import DROP, HANG, OK
-from conformance.world.transcript import HEARD, SAID, printable
-
-if TYPE_CHECKING:
-    from conformance.world.peers.peer import Peer
+from conformance.world.peers.script import DROP, HANG, OK, Script
+from conformance.world.transcript import HEARD, SAID, Transcript, printable
 
 _LONGEST_LINE = 2**24
 _TIMEOUT_SECONDS = 86400.0
@@ -33,6 +32,37 @@ _PATH = re.compile(r'\s*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(.*)\Z', re.DOTALL)
 _PROMPT = "354 End data with <CR><LF>.<CR><LF>"
 _TLS_READY = "220 Ready to start TLS"  # aiosmtpd's own words
 _AUTH_EXTENSION = f"AUTH {' '.join(METHODS)}"
+
+
+class Host(Protocol):
+    """The remote host that a session belongs to."""
+
+    spec: PeerSpec
+    script: Script
+    transcript: Transcript
+    behaviour_changed: asyncio.Event
+    on_change: Callable[[], None]
+
+    @property
+    def name(self) -> str:
+        """The channel of the transcript."""
+
+    def connected(self, session: PeerSession, real_source: str, /) -> str:
+        """Number a new connection and return its documented source."""
+
+    def disconnected(self, session: PeerSession, /) -> None:
+        """Forget a connection."""
+
+    def heard_line(self, session: PeerSession, text: str, /) -> None:
+        """Keep a line."""
+
+    def took(
+        self, session: PeerSession, mail_from: str, recipients: Sequence[str], content: bytes, /
+    ) -> None:
+        """Keep a message."""
+
+    def send_held(self, to: str, /) -> None:
+        """Send what is held for the host at an address, over a connection of its own."""
 
 
 class PeerSession(SMTP):
@@ -45,7 +75,7 @@ class PeerSession(SMTP):
 
     def __init__(
         self,
-        peer: Peer,
+        peer: Host,
         *,
         port: int,
         loop: asyncio.AbstractEventLoop,
