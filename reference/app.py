@@ -37,6 +37,7 @@ from reference.services import ServiceNeighbours, build_services
 from reference.storage.base import claim, prepare, remove_process_id, write_process_id
 from reference.storage.domains import Domains
 from reference.storage.errors import StorageError
+from reference.storage.folder_watch import FolderWatch
 from reference.storage.log import ServerLog
 from reference.storage.settings import ROUTER_TABLE, Settings
 from reference.transport.all_domain_aliases import AllDomainAliases
@@ -47,12 +48,18 @@ from reference.transport.local import LocalRouting
 from reference.transport.local_delivery import LocalDelivery
 from reference.transport.names import QuietNames
 from reference.transport.patience import Patience
+from reference.transport.pipe_deliver import PipeDelivery
+from reference.transport.pipe_route import PipeRouting
+from reference.transport.programs import Programs
+from reference.transport.rule_execute import Execution
 from reference.transport.server_rules import ServerRules
 from reference.transport.smtp_route import SMTPRouting
 from reference.transport.smtp_send import SMTPSender, queue_of
 from reference.transport.smtp_source import source_address
 
 VERSION = "3.5.2"
+#: External programs that may run at a time; each has a thread that attends to it.
+PROGRAMS = 200
 
 
 class StartError(Exception):
@@ -100,6 +107,7 @@ class Server:
             log.write(1, "STORAGE", fault)
         self._files = PoolThreads(reactor=self._reactor, size=2, name="files")
         self._readers = PoolThreads(reactor=self._reactor, size=4, name="readers")
+        self._waiters = PoolThreads(reactor=self._reactor, size=PROGRAMS, name="programs")
         self.domains = Domains(
             base=options.base,
             settings=settings,
@@ -130,13 +138,14 @@ class Server:
         domains = self.domains
         lists, smtp = ListRouting(domains=domains), SMTPRouting(settings=settings)
         aliases = AllDomainAliases(domains=domains, settings=settings)
+        pipe = PipeRouting(settings=settings)
         local = LocalRouting(domains=domains, settings=settings)
         logins = LocalRouting(domains=domains, settings=settings, for_logins=True)
         self.router = router = Router(
             table=self._stored_table(),
             domains=domains,
-            modules=(aliases, lists, local, smtp),
-            access_modules=(aliases, lists, logins, smtp),
+            modules=(aliases, lists, pipe, local, smtp),
+            access_modules=(aliases, lists, pipe, logins, smtp),
             log=log,
         )
         settings.subscribe("Router", self._read_router_options)
@@ -192,8 +201,20 @@ class Server:
         queue.attach(sender)
         settings.subscribe("SMTP", sender.settings_changed)
         queue.attach(ListDistribution(domains=domains, clock=clock, log=log, queue=queue))
+        programs = Programs(threads=self._waiters, clock=clock, work=work)
+        applications = PipeDelivery(
+            base=self._options.base,
+            programs=programs,
+            work=work,
+            log=log,
+            settings=settings,
+            reports=queue.dequeuer,
+        )
+        queue.attach(applications)
+        settings.subscribe("PIPE", applications.settings_changed)
         queue.attach_rules(
             ServerRules(
+                execution=Execution(base=self._options.base, programs=programs, log=log),
                 texts=settings,
                 threads=self._readers,
                 submit=queue.submit,
@@ -235,6 +256,7 @@ class Server:
             activity=self.activity,
             tls=self._tls,
             readers=self._readers,
+            base=self._options.base,
             version=VERSION,
             refresh=self._refresh,
             shutdown=lambda: self._reactor.callLater(0, self.end),
@@ -289,6 +311,7 @@ class Server:
         self.log.write(1, "SYSTEM", f"server {VERSION} started, main domain {self._main_name()}")
         self.queue.recover()
         self._services.wakeups.settings_changed()
+        self._services.submitted.start(FolderWatch(self._reactor).watch)
         if self._options.control:
             connect_control(
                 self._options.control,
@@ -318,6 +341,7 @@ class Server:
         await self._listeners.close()
         self._files.stop()
         self._readers.stop()
+        self._waiters.stop()
         self.log.write(1, "SYSTEM", "server stopped")
         self.log.close()
         remove_process_id(self._options.base)

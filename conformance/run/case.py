@@ -9,6 +9,7 @@ the harness itself breaks, it is an *error*, never a failure of conformance.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -143,7 +144,8 @@ class CaseRun:
                 self._session = outcome
             raise
         self._world.on_change = self._session.world_changed
-        await self._session.configure(given)
+        self._scenario = scenario = self._placed(scenario)
+        await self._session.configure(scenario.given)
         self._scene = Scene(
             scenario=scenario,
             plan=self._plan,
@@ -154,6 +156,16 @@ class CaseRun:
             strict=self._settings.strict,
             patience=self._settings.patience,
         )
+
+    def _placed(self, scenario: Scenario) -> Scenario:
+        """Return the scenario with the places of this run in its texts."""
+
+        def text(text: str) -> str:
+            if "{base}" in text:
+                text = text.replace("{base}", str(self.session.base))
+            return text.replace("{python}", sys.executable)
+
+        return project(scenario, text)
 
     async def _play(self) -> None:
         scene = self._scene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 from conformance.run.scene import Mismatch, Scene
@@ -11,6 +12,7 @@ from conformance.targets.base import TargetError
 from conformance.targets.dictionary import DictionaryError, dump, kind_of_data, parse
 
 _FILES = "files"
+_PROGRAM_MODE, _FILE_MODE = 0o755, 0o644
 
 
 async def judge_queued(scene: Scene, step: Step) -> None:
@@ -106,12 +108,21 @@ def _neighbours(base: Path, pattern: str) -> str:
 
 async def judge_write(scene: Scene, step: Step) -> None:
     """Make a file while the server is stopped. Raises TargetError."""
-    value: WriteStep = step.value
     if scene.session.running:
         raise TargetError("the scenario writes a file while the server runs: stop it first")
+    await judge_put(scene, step)
+
+
+async def judge_put(scene: Scene, step: Step) -> None:
+    """Make a file that appears as a whole. Raises TargetError."""
+    value: WriteStep = step.value
     path = scene.session.base / value.path
     if not path.resolve().is_relative_to(scene.session.base.resolve()):
         raise TargetError(f"the scenario writes outside the base directory: {value.path}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(value.text, encoding="utf-8", newline="")
+    # A name of its own beside the server's folder: a file that is not complete is nobody's.
+    draft = scene.session.base.with_name(f"{scene.session.base.name}-{uuid.uuid4().hex}")
+    draft.write_text(value.text, encoding="utf-8", newline="")
+    draft.chmod(_PROGRAM_MODE if value.program else _FILE_MODE)
+    draft.rename(path)
     scene.transcript.remark(f"wrote {value.path}", channel=_FILES)

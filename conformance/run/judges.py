@@ -46,6 +46,7 @@ JUDGES: Mapping[str, Judge] = {
     "not log": judge_files.judge_log,
     "file": judge_files.judge_file,
     "write": judge_files.judge_write,
+    "put": judge_files.judge_put,
     "settings": judge_course.settings,
     "settings refused": judge_course.settings,
     "wait": judge_course.wait,

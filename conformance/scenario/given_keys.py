@@ -16,6 +16,7 @@ from conformance.scenario.shapes import (
     JSON,
     LINE,
     PLACEHOLDER,
+    SIZE,
     TEXT,
     Choice,
     Free,
@@ -34,7 +35,7 @@ from conformance.scenario.zone_text import zone_mistakes
 MODULES = (
     *("SMTP", "Router", "Protection", "Banned", "DNR"),
     *("LOCAL", "POP", "IMAP", "HTTPA", "HTTPU", "LIST", "PWD", "TLS", "Server"),
-    *("Schedule", "Queue"),
+    *("Schedule", "Queue", "PIPE", "RPOP"),
 )
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")
@@ -44,7 +45,11 @@ VERBS = (
     *("etrn", "atrn", "turn"),
 )
 
-_PEER_REPLY = re.compile(r"ok|hang|drop|[2-5][0-9][0-9]([ -].*)?", re.IGNORECASE | re.DOTALL)
+#: Replies that keep the one to a message from the server: the message is taken all the same.
+UNHEARD = ("ok, hang", "ok, drop")
+_PEER_REPLY = re.compile(
+    r"ok(, (hang|drop))?|hang|drop|[2-5][0-9][0-9]([ -].*)?", re.IGNORECASE | re.DOTALL
+)
 
 
 def _peer_reply(text: str) -> str:
@@ -53,7 +58,7 @@ def _peer_reply(text: str) -> str:
             f"“{text}” is no reply of a peer; write a line such as “450 try later”, "
             "or ok, hang (never answer), drop (close at once)"
         )
-    return text
+    return text.lower() if text.lower() in UNHEARD else text
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,9 @@ class Replies(Shape[Mapping[str, tuple[str, ...]]]):
                 hint = suggest(verb, VERBS, otherwise=f"; write {either(VERBS)}, or an address")
                 complaints.add(place, f"a peer has no reply to “{verb}”{hint}")
                 continue
+            if verb.lower() != "message" and set(lines) & set(UNHEARD):
+                place = next(key for key, _ in node.pairs if key.value == verb)  # type: ignore[union-attr]
+                complaints.add(place, "only “message” can be taken unheard; write hang, or drop")
             read[verb if "@" in verb else verb.lower()] = lines
         return read
 
@@ -182,6 +190,7 @@ HELD: Record[HeldMail] = Record(
 
 PEER_CHANGE_KEYS = (
     Key("replies", Replies(), "verb or recipient → reply, or replies in turn (the last repeats)"),
+    Key("cut after", Several(SIZE), "octets after which a connection is closed; one each, in turn"),
     Key("extensions", ListOf(LINE, "extensions"), "what EHLO announces"),
     Key("certificate", Choice("a certificate", CERTIFICATES), "TLS with this certificate"),
     Key("certificate name", LINE, "whom the certificate is issued to; default: the peer's name"),
@@ -281,6 +290,7 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
         address=plain.address,
         ports=ports,
         replies=values.get("replies", {}),
+        cuts=values.get("cut after", ()),
         extensions=values.get("extensions", plain.extensions),
         certificate=values.get("certificate", ""),
         certificate_name=values.get("certificate name", ""),

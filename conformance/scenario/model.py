@@ -98,7 +98,11 @@ class PeerSpec:
     replies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Verb (``connect``, ``helo``, ``ehlo``, ``mail``, ``rcpt``, ``data``, ``message``, ``quit``,
     ``rset``, or a recipient's address) → replies in turn; the last one repeats. A reply is a line
-    such as ``450 try later``, or ``ok``, ``hang`` (never answer), ``drop`` (close at once)."""
+    such as ``450 try later``, or ``ok``, ``hang`` (never answer), ``drop`` (close at once); to a
+    ``message`` also ``ok, hang`` and ``ok, drop``: it is taken, but nobody hears of it."""
+    cuts: tuple[int, ...] = ()
+    """After how many octets from the server connections are closed, one after the other; those
+    beyond the last are not."""
     extensions: tuple[str, ...] = ("8BITMIME", "SIZE", "PIPELINING")
     certificate: str = ""
     """Empty: no TLS. ``good``, ``expired``, ``wrong-name``, ``self-signed``."""

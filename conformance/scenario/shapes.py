@@ -27,6 +27,7 @@ TEXT_SCHEMA: JSON = {"type": ["string", "number", "boolean"]}
 PLACEHOLDER: JSON = {"type": "string", "pattern": r"^\{[A-Za-z][^{}]*\}$"}
 
 _YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_SIZE = re.compile(r"([0-9]{1,9}) *([KM]?)", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+)\s*([smhd])\s*")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -138,6 +139,15 @@ def duration(text: str) -> int:
     return sum(int(number) * _SECONDS[unit] for number, unit in pieces)
 
 
+def size(text: str) -> int:
+    """Return the octets of ``2000``, ``50K``, ``3M``. Raises ValueError."""
+    match = _SIZE.fullmatch(text.strip())
+    octets = int(match[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[match[2].upper()] if match else 0
+    if not 0 < octets <= 1 << 26:
+        raise ValueError(f"“{text}” is no size; write 2000, 50K or 3M, at most 64M")
+    return octets
+
+
 PATTERN: Shape[Pattern] = Parsed(
     "a pattern", _pattern, Pattern("*"), {**TEXT_SCHEMA, "description": "a glob, or /a regex/"}
 )
@@ -159,6 +169,7 @@ DURATION: Shape[int] = Parsed(
     1,
     {"type": "string", "pattern": r"^(\d+\s*[smhd]\s*)+$|^\{.*\}$", "examples": ["30m"]},
 )
+SIZE: Shape[int] = Parsed("a size", size, 0, TEXT_SCHEMA)
 TEXT: Shape[str] = AnyText()
 LINE: Shape[str] = AnyText(lines=False)
 

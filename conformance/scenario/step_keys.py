@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,12 @@ from conformance.scenario.moments import parse_moment
 from conformance.scenario.nodes import Node, Text
 from conformance.scenario.shapes import (
     ADDRESS,
+    FLAG,
     JSON,
     LINE,
     PATTERN,
+    SIZE,
     TEXT,
-    TEXT_SCHEMA,
     Choice,
     Key,
     MapOf,
@@ -27,6 +27,7 @@ from conformance.scenario.shapes import (
     Shape,
     duration,
 )
+from conformance.scenario.step_keys_faults import CLOCK, DISK, clock, disk
 from conformance.scenario.step_keys_world import (
     BOUNCED,
     CONNECTED,
@@ -71,6 +72,7 @@ from conformance.scenario.steps import (
     SettingsStep,
     StepValue,
     WaitStep,
+    PutStep,
     WriteStep,
     ZoneStep,
 )
@@ -100,17 +102,6 @@ class Nothing(Shape[None]):
         return {"type": "null"}
 
 
-_SIZE = re.compile(r"([0-9]{1,9}) *([KM]?)", re.IGNORECASE)
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text.strip())
-    octets = int(match[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[match[2].upper()] if match else 0
-    if not 0 < octets <= 1 << 26:
-        raise ValueError(f"“{text}” is no size; write 2000, 50K or 3M, at most 64M")
-    return octets
-
-
 MAIL = record(
     "mail",
     Key("to", Several(LINE, least=1), "the envelope recipients", required=True),
@@ -124,11 +115,7 @@ MAIL = record(
     Key("subject", LINE, "the subject"),
     Key("header", TEXT_MAP, "more header fields"),
     Key("body", TEXT, "the body"),
-    Key(
-        "size",
-        Parsed("a size", _size, 0, TEXT_SCHEMA),
-        "octets of the whole message, as 50K: lines are added to the body to make them",
-    ),
+    Key("size", SIZE, "octets of the whole message, as 50K: the body grows to make them"),
     Key("file", LINE, "a fixture of fixtures/messages/ in place of subject, header and body"),
     Key(
         "refused", Refusals(), "all, recipients, or a mapping recipient → reply; at: place → reply"
@@ -186,6 +173,7 @@ WRITE = record(
     "write",
     Key("path", LINE, "below the base directory", required=True),
     Key("text", TEXT, "what the file holds", required=True),
+    Key("program", FLAG, "yes: the file may be run, as #!{python}"),
 )
 
 QUEUED = record("queued", Key("messages", Number(), "how many", required=True), brief="messages")
@@ -224,6 +212,14 @@ def _delivered(values: Values) -> DeliveredStep:
         password=values.get("password", ""),
         login=values.get("login", ""),
     )
+
+
+def _written(values: Values) -> Values:
+    return {
+        "path": values.get("path", ""),
+        "text": values.get("text", ""),
+        "program": values.get("program", False),
+    }
 
 
 def _file(values: Values) -> FileStep:
@@ -287,9 +283,16 @@ _KINDS = (
     StepKind(
         "write",
         WRITE,
-        lambda values: WriteStep(values.get("path", ""), values.get("text", "")),
+        lambda values: WriteStep(**_written(values)),
         "make a file while the server is stopped",
         "{path: Settings/Router.settings, text: …}",
+    ),
+    StepKind(
+        "put",
+        WRITE,
+        lambda values: PutStep(**_written(values)),
+        "make a file, running server or not; it appears as a whole",
+        "{path: Submitted/1.sub, text: …}",
     ),
     StepKind(
         "settings",
@@ -308,6 +311,8 @@ _KINDS = (
     StepKind("http", HTTP, http, "a page of the server", "http://mycompany.com/~john/page.html"),
     StepKind("tls", TLS, tls, "a secured connection", "{port: 995, subject: {CN: a.com}}"),
     StepKind("wait", WAIT, lambda value: value, "move the clock", "30m"),
+    StepKind("clock", CLOCK, clock, "set the server's wall clock; no time passes", "back 2d"),
+    StepKind("disk", DISK, disk, "what the server's disk does to it", "full"),
     StepKind("zone", ZoneText(), ZoneStep, "DNS records that replace others", "a.com A 10.1.2.3"),
 )
 

@@ -31,12 +31,15 @@ from conformance.scenario.steps import (
     StepValue,
     TlsStep,
     WaitStep,
+    PutStep,
     WriteStep,
 )
 
 _NEEDS_SERVER = frozenset(
-    {"mail", "route", "cli", "delivered", "not delivered", "wait", "rest", "tls"}
+    {"mail", "route", "cli", "delivered", "not delivered", "wait", "rest", "tls", "clock"}
 )
+#: Keys of a peer whose fields are called otherwise.
+_FIELDS = {"certificate name": "certificate_name", "cut after": "cuts"}
 _ALL_KEYS = (*STEP_KINDS, *PROTOCOLS, "peer")
 
 
@@ -130,7 +133,7 @@ class StepReader:
                     self._need_server(key, "bounced")
             case ProcessStep():
                 self._process(key, value.action)
-            case WriteStep():
+            case WriteStep() if not isinstance(value, PutStep):
                 if self._running:
                     self._complaints.add(key, "“write” needs a stopped server; put - stop before")
             case WaitStep():
@@ -180,7 +183,7 @@ class StepReader:
         for key, _ in node.pairs if isinstance(node, Fields) else ():
             if self._references.peer(key, key.value):
                 # What a change leaves out stays as it was.
-                change = {name.replace(" ", "_"): of for name, of in changes[key.value].items()}
+                change = {_FIELDS.get(name, name): of for name, of in changes[key.value].items()}
                 peer = replace(self._peers[key.value], **change)
                 self._peers[key.value] = peer
                 changed.append(peer)

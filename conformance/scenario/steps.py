@@ -7,7 +7,8 @@ loader (``conformance.scenario.step_parsers``) makes them. Nothing here does any
 ``mail``, ``route``, ``cli``, ``delivered``, ``not delivered``, ``relayed``, ``not relayed``,
 ``connected``, ``heard``, ``queued``, ``bounced``, ``dns asked``, ``dns not asked``, ``log``, ``not
 log``, ``file``, ``write``, ``settings``, ``settings refused``, ``http``, ``tls``, ``wait``,
-``rest``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``, ``peer``.
+``rest``, ``disk``, ``clock``, ``stop``, ``start``, ``restart``, ``kill`` (ProcessStep), ``zone``,
+``peer``.
 """
 
 from __future__ import annotations
@@ -407,6 +408,13 @@ class WriteStep:
 
     path: str
     text: str
+    program: bool = False
+    """The file may be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutStep(WriteStep):
+    """``put``: the same while the server runs; the file appears as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +438,27 @@ class WaitStep:
 @dataclass(frozen=True, slots=True)
 class RestStep:
     """``rest``: the server comes to rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskStep:
+    """``disk``: the disk that the server's files are on."""
+
+    space_changes: bool = False
+    left: int | None = None
+    """Octets that are left, 0: none; None: all there is. Only when the space changes."""
+    read_only: tuple[str, ...] = ()
+    """Directories below the base directory that cannot be written from now on."""
+    writable: tuple[str, ...] = ()
+    """Those of them that can be written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """``clock``: the wall clock is set; no time passes."""
+
+    seconds: float
+    """How far forward; negative: back."""
 
 
 class ProcessAction(enum.Enum):
@@ -481,9 +510,12 @@ StepValue: TypeAlias = (
     | LogStep
     | FileStep
     | WriteStep
+    | PutStep
     | SettingsStep
     | WaitStep
     | RestStep
+    | DiskStep
+    | ClockStep
     | ProcessStep
     | ZoneStep
     | PeerStep

@@ -23,6 +23,17 @@ _ACCESS = {
     "max connections from same address": "SameAddressLimit",
 }
 
+#: The remote accounts that the RPOP module polls: for a domain, and for an account.
+_REMOTE_ACCOUNT = {
+    "poll every": "period",
+    "account": "authName",
+    "at host": "domain",
+    "password": "password",
+    "leave": "leave",
+    "apop": "APOP",
+    "special header": "specialHeader",
+}
+
 #: Module → label in lower case → keyword. ``Account``, ``Domain``, ``List`` are objects' settings.
 KEYWORDS: Mapping[str, Mapping[str, str]] = {
     "SMTP": {
@@ -160,6 +171,27 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
     "HTTPU": _ACCESS,
     "TLS": {"log": "LogLevel", "log level": "LogLevel", "time to live": "TimeToLive"},
     "LIST": {"log": "LogLevel", "log level": "LogLevel"},
+    "PIPE": {
+        "log": "LogLevel",
+        "log level": "LogLevel",
+        "check submitted directory every": "CheckSubmittedEvery",
+        "processes": "Processes",
+        "application directory": "ApplicationDirectory",
+        "processing time limit": "TimeLimit",
+    },
+    "RPOP": {
+        "log": "LogLevel",
+        "log level": "LogLevel",
+        "channels limit": "Channels",
+        "polling channels limit": "Channels",
+        "delay failed hosts": "FailedHostDelay",
+        "delay failed hosts for": "FailedHostDelay",
+        "delay failed accounts": "FailedAccountDelay",
+        "delay failed accounts for": "FailedAccountDelay",
+        "use apop": "UseAPOP",
+        "allow self-poll": "SelfPoll",
+        "unified domain-wide accounts": "UnifiedAccounts",
+    },
     "Queue": {
         "log": "LogLevel",
         "log level": "LogLevel",
@@ -239,6 +271,8 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "when": "When",
         "pause": "Pause",
     },
+    "UnifiedAccounts": _REMOTE_ACCOUNT,
+    "RemoteAccount": _REMOTE_ACCOUNT,
     "Rights": {
         "can modify access rights": "Master",
         "can modify access rights (unlimited access)": "Master",

@@ -14,6 +14,7 @@ NEW_USER = 0x10000000
 NEW_PROCESSES = 0x20000000
 NEW_NETWORK = 0x40000000
 
+_MS_RDONLY, _MS_REMOUNT, _MNT_DETACH = 1, 32, 2
 _MS_BIND, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 4096, 2, 4, 8
 _MS_PRIVATE, _MS_RECURSIVE = 1 << 18, 16384
 _PR_SET_PDEATHSIG = 1
@@ -44,10 +45,29 @@ def keep_mounts_private() -> None:
 
 
 def bind_mount(source: str, target: str) -> None:
-    """Show the file ``source`` in the place of the file ``target``. Raises OSError."""
+    """Show the file or folder ``source`` in the place of ``target``. Raises OSError."""
     flags = ctypes.c_ulong(_MS_BIND)
     result = _libc.mount(os.fsencode(source), os.fsencode(target), None, flags, None)
     _check(result, f"mount --bind on {target}")
+
+
+def mount_memory(target: str, size: int) -> None:
+    """Mount a file system of ``size`` octets in memory. Raises OSError."""
+    flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV)
+    options = f"size={size},mode=755".encode()
+    result = _libc.mount(b"tmpfs", os.fsencode(target), b"tmpfs", flags, options)
+    _check(result, f"mount on {target}")
+
+
+def make_read_only(target: str) -> None:
+    """Refuse changes by way of a bind mount. Raises OSError."""
+    flags = ctypes.c_ulong(_MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+    _check(_libc.mount(b"none", os.fsencode(target), None, flags, None), f"remount {target}")
+
+
+def unmount(target: str) -> None:
+    """Take a mount away; who has files of it open keeps them. Raises OSError."""
+    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(_MNT_DETACH)), f"umount {target}")
 
 
 def mount_proc() -> None:

@@ -173,6 +173,8 @@ def enter(*, dns_address: str = "") -> NamespacePlan:
     for step in (kernel.keep_mounts_private, lambda: surroundings.resolve_with(dns_address)):
         try:
             step()
+            # Mounts are this run's own affair once the first step has succeeded.
+            plan.disks = True
         except OSError as error:
             plan.remarks.append(f"the server keeps this computer's resolver files: {error}")
             break

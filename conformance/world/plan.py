@@ -22,6 +22,8 @@ class Plan(abc.ABC):
     """Makes sockets for the world's hosts; the only way from the harness to the network."""
 
     name: str
+    disks: bool = False
+    """Whether a server can have a disk of its own (:mod:`conformance.world.disk`)."""
 
     @abc.abstractmethod
     def address(self, documented: str) -> str:

@@ -3,15 +3,16 @@
 Guide 3.5.2, Automated Mail Processing (Rule Actions). :func:`run` goes through Rules and returns a
 :class:`Course`: where copies are stored, with which flags and additional header fields, what is
 sent, and whether the message is stored in the INBOX in the end. Nothing is done here; the course is
-followed by whoever asked.
+followed by whoever asked. What Execute finds decides how the Rule goes on, so :func:`course_of`
+stops there and asks.
 
-Actions that are not known yet (Execute, React with, …) are noted and passed over.
+Actions that are not known yet (React with, …) are noted and passed over.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reference.kernel.rules import Action, Mailbox, Rule, Subject
@@ -65,6 +66,7 @@ _FLAGS = {
     "answered": ("Answered", True),
     "unanswered": ("Answered", False),
 }
+_EXECUTE = "execute"
 _SENDINGS = {sending.value: sending for sending in Sending}
 
 
@@ -90,8 +92,27 @@ class _Grown:
         return self._subject.addresses(field)
 
 
+#: Yields the command lines of Execute actions; is sent the text with which the message is to be
+#: rejected, or an empty one when the next action may follow; returns the course.
+Asking = Generator[str, str, Course]
+
+
 def run(rules: Iterable[Rule], subject: Subject) -> Course:
-    """Apply Rules, which are in the order of their priority, to a message."""
+    """Apply Rules, which are in the order of their priority, where no program may be run."""
+    asking = course_of(rules, subject, execute=False)
+    try:
+        next(asking)
+    except StopIteration as end:
+        course: Course = end.value
+        return course
+    raise RuntimeError("a program is asked for where none may be run")
+
+
+def course_of(rules: Iterable[Rule], subject: Subject, *, execute: bool) -> Asking:
+    """Apply Rules, which are in the order of their priority, to a message.
+
+    Without ``execute`` that action is not known.
+    """
     course = Course()
     grown = _Grown(subject, course)
     for rule in rules:
@@ -100,16 +121,22 @@ def run(rules: Iterable[Rule], subject: Subject) -> Course:
             course.notes.append(f"Rule {rule.name!r}: condition not met: {condition}")
             continue
         course.notes.append(f"Rule {rule.name!r} is applied")
-        if not _perform(rule, course):
+        if not (yield from _perform(rule, course, execute)):
             break
     return course
 
 
-def _perform(rule: Rule, course: Course) -> bool:
+def _perform(rule: Rule, course: Course, execute: bool) -> Generator[str, str, bool]:
     """Do a Rule's actions; return False when no other Rule is to be looked at."""
     for action in rule.actions:
         course.notes.append(f"Rule {rule.name!r}: action {action}")
         what = action.what.lower()
+        if what == _EXECUTE and execute:
+            rejection = yield action.parameter
+            if rejection:
+                course.inbox, course.rejection = False, rejection
+                return False
+            continue
         if what in _SENDINGS:
             course.sends.append((_SENDINGS[what], action.parameter))
             continue

@@ -47,6 +47,8 @@ _MODULES = {
     "SMTPW": "SMTP",
     "LOCAL": "LOCAL",
     "LIST": "LIST",
+    "PIPE": "PIPE",
+    "RPOP": "RPOP",
     "POP": "POP",
     "IMAP": "IMAP",
     "PWD": "PWD",

@@ -278,6 +278,20 @@ DNR = Table(
     )
 )
 
+_PIPE = "PIPE Module, Configuring the PIPE module"
+
+PIPE = Table(
+    (
+        _log(_PIPE),
+        Setting(
+            "CheckSubmittedEvery", "Check Submitted Directory Every", _DURATION, "10s", _PIPE
+        ),
+        Setting("Processes", "Processes", Number(most=100), "3", _PIPE),
+        Setting("ApplicationDirectory", "Application Directory", _TEXT, "", _PIPE),
+        Setting("TimeLimit", "Processing Time Limit", _DURATION, "2m", _PIPE),
+    )
+)
+
 _SUBMITTING = "Message Transfer, Submitting Messages"
 _ENQUEUEING = "Message Transfer, Enqueueing"
 _DEQUEUEING = "Message Transfer, Dequeueing"
@@ -364,6 +378,7 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "SMTP": SMTP,
         "LOCAL": LOCAL,
         "LIST": Table((_log("LIST Module, Configuring the LIST module"),)),
+        "PIPE": PIPE,
         "POP": Table(_access("POP Module, Configuring the POP module", "110")),
         "IMAP": Table(_access("IMAP Module, Configuring the IMAP module", "143")),
         "PWD": Table(_access("PWD Module, Configuring the PWD module", "106")),

@@ -2,7 +2,8 @@
 
 Guide 3.5.2, Message Transfer (Enqueueing) and Automated Mail Processing (Rules). They are applied
 when all recipients are routed, once for a message. Reject and Discard end it for all recipients;
-what Rules send carries the name of the server's mail system. Header fields that Rules add, flags
+what Rules send carries the name of the server's mail system. Execute runs its program in the
+server's own environment, in the base directory. Header fields that Rules add, flags
 and copies for mailboxes are not known here; they are noted in the log.
 """
 
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from reference.formats.dictionary import DictionaryError, parse
 from reference.kernel.clock import Clock
-from reference.kernel.rule_course import Course, run
+from reference.kernel.rule_course import Course, course_of
 from reference.kernel.rules import Rule, RuleError, parse_rules
 from reference.queue.delivery import Entry, Outcome, delivered, failed
 from reference.queue.directory import Log
@@ -22,6 +23,7 @@ from reference.queue.queue import QueueError
 from reference.queue.threads import Threads
 from reference.storage.settings import SERVER_RULES
 from reference.transport.account_rules import Submit
+from reference.transport.rule_execute import Execution
 from reference.transport.rule_mail import NotSent, RuleMail
 from reference.transport.rule_subject import QueuedSubject
 
@@ -51,14 +53,16 @@ class ServerRules:
         clock: Clock,
         log: Log,
         host: Callable[[], str],
+        execution: Execution,
     ) -> None:
-        """``host`` gives the Main Domain name."""
+        """``host`` gives the Main Domain name; ``execution`` runs programs."""
         self._texts = texts
         self._threads = threads
         self._submit = submit
         self._clock = clock
         self._log = log
         self._host = host
+        self._execution = execution
         self._rules: tuple[Rule, ...] = ()
         texts.subscribe(SERVER_RULES, self._read)
         self._read()
@@ -82,7 +86,7 @@ class ServerRules:
         Raises OSError when the message cannot be read.
         """
         subject = await self._threads.run(lambda: QueuedSubject(message, entries, routes))
-        course = run(self._rules, subject)
+        course = await self._course(subject)
         for note in course.notes:
             self._log.write(_LOW_LEVEL, _TAG, f"[{message.name}] {note}")
         if course.copies or course.added or course.flags:
@@ -92,6 +96,17 @@ class ServerRules:
         if course.rejection:
             return failed(course.rejection, "5.7.1")
         return None if course.inbox else delivered("discarded by Server-Wide Rules")
+
+    async def _course(self, subject: QueuedSubject) -> Course:
+        asking = course_of(self._rules, subject, execute=True)
+        answer = None
+        while True:
+            try:
+                command = next(asking) if answer is None else asking.send(answer)
+            except StopIteration as end:
+                course: Course = end.value
+                return course
+            answer = await self._execution.execute(command, subject)
 
     async def _send(self, course: Course, subject: QueuedSubject) -> None:
         host = self._host()

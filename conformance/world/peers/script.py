@@ -2,7 +2,8 @@
 
 A reply is a line such as ``450 try later`` (several lines stand behind each other with a line
 feed), or ``ok`` (what a friendly host says there), ``hang`` (never answer), ``drop`` (close at
-once). Of several replies the last one repeats. The turn is counted for the host, not for a
+once), to a message also ``ok, hang`` and ``ok, drop`` (it is taken, but nobody hears of it). Of
+several replies the last one repeats. The turn is counted for the host, not for a
 connection. Nothing here does I/O.
 """
 
@@ -11,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 OK, HANG, DROP = "ok", "hang", "drop"
+#: The message is taken; the reply never goes out, or the connection is closed in its place.
+TAKEN_HANG, TAKEN_DROP = "ok, hang", "ok, drop"
 
 VERBS = frozenset(
     {"connect", "helo", "ehlo", "starttls", "tls", "auth"}
