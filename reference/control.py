@@ -12,6 +12,8 @@ to it as soon as it accepts mail. Lines of JSON go both ways:
   timers that are due in that span fire in their order, and the server comes to rest between them. A
   wait that is not among the held ones stops the clock until it is over, or until
   ``{"op": "held", "waits": [...]}`` says that the world keeps it;
+- ``{"op": "jump", "id": N, "seconds": s}`` → ``{"id": N}``: the wall clock is set forward, or back;
+  timers fall due as if it had not been;
 - ``{"op": "stop"}``: end in an orderly way.
 
 What a wait is called, see :mod:`reference.kernel.work`. An unknown or broken line is answered with
@@ -80,6 +82,7 @@ class ControlLink(LineReceiver):
                 "quiet": self._op_quiet,
                 "advance": self._op_advance,
                 "held": self._op_held,
+                "jump": self._op_jump,
                 "stop": self._op_stop,
             }[request["op"]]
             operation(request)
@@ -112,6 +115,13 @@ class ControlLink(LineReceiver):
     def _op_held(self, request: dict[str, Any]) -> None:
         self._held = _names(request["waits"])
         self._look()
+
+    def _op_jump(self, request: dict[str, Any]) -> None:
+        if self._clock is None:
+            self._say(id=request["id"], error="the clock is not held (start with --hold-clock)")
+        else:
+            self._clock.jump(float(request["seconds"]))
+            self._say(id=request["id"])
 
     def _op_stop(self, request: dict[str, Any]) -> None:
         self._stop()

@@ -22,6 +22,7 @@ from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Level, Scenario, Step
 from conformance.scenario.project import project
 from conformance.targets.base import NotApplicable, Session, Surroundings, Target, TargetError
+from conformance.world.disk import Disk
 from conformance.world.dns.zone import ZoneError
 from conformance.world.plan import Plan, PlanError
 from conformance.world.transcript import Transcript
@@ -53,6 +54,7 @@ class CaseRun:
         self._world = World(plan, self._transcript)
         self._session: Session | None = None
         self._scene: Scene | None = None
+        self._disk: Disk | None = None
         self._step: Step | None = None
 
     async def run(self) -> Done:
@@ -83,7 +85,13 @@ class CaseRun:
     def _why_not(self) -> str:
         if self._scenario.level is Level.TEXT and not self._settings.strict:
             return "literal reply texts are checked with --strict only"
+        if self._needs_disk and not self._plan.disks:
+            return f"the {self._plan.name} plan cannot give the server a disk of its own"
         return self._target.lacks(self._scenario)
+
+    @property
+    def _needs_disk(self) -> bool:
+        return any(step.kind == "disk" for step in self._scenario.steps)
 
     async def _within_bound(self, work: Callable[[], object]) -> Done:
         """Do the work and say how it ended."""
@@ -126,6 +134,8 @@ class CaseRun:
         given = scenario.given
         await self._target.vacant()
         self._plan.set_server_addresses(given.addresses)
+        if self._needs_disk:
+            self._disk = Disk(self._folder)
         surroundings = Surroundings(
             plan=self._plan,
             folder=self._folder,
@@ -152,6 +162,7 @@ class CaseRun:
             world=self._world,
             session=self._session,
             transcript=self._transcript,
+            disk=self._disk,
             fixtures=self._settings.fixtures,
             strict=self._settings.strict,
             patience=self._settings.patience,
@@ -187,6 +198,8 @@ class CaseRun:
         for problem in await asyncio.gather(*closing, return_exceptions=True):
             if isinstance(problem, BaseException):
                 self._transcript.remark(f"could not be ended: {problem!r}", bad=True)
+        if self._disk is not None:
+            self._disk.close()
 
     # The verdict
 

@@ -12,6 +12,7 @@ from conformance.targets.base import Session, TargetError
 from conformance.targets.configure import DEFAULT_PASSWORD
 from conformance.world.clients.line import LineClient
 from conformance.world.clients.secure import SecureClient
+from conformance.world.disk import Disk
 from conformance.world.plan import Plan
 from conformance.world.transcript import Transcript
 from conformance.world.world import World
@@ -52,6 +53,8 @@ class Scene:
     secured: list[SecureClient] = field(default_factory=list)
     """Connections of ``tls`` steps that stay open."""
 
+    disk: Disk | None = None
+    """What the server's files are on, when the scenario says anything about it."""
     clock: float = field(default_factory=time.time)
     """What the server's clock shows, seconds since the epoch, to a few seconds."""
 

@@ -26,12 +26,12 @@ from conformance.scenario.steps import (
     PeerStep,
     ProcessAction,
     ProcessStep,
+    PutStep,
     Refusal,
     RelayedStep,
     StepValue,
     TlsStep,
     WaitStep,
-    PutStep,
     WriteStep,
 )
 

@@ -72,6 +72,10 @@ class Session(abc.ABC):
         """Let ``seconds`` pass for the server and return when it has come to rest."""
         raise NotApplicable("the server has no clock that the harness can move")
 
+    async def set_clock(self, seconds: float) -> None:
+        """Set the server's wall clock so many seconds forward, or back; no time passes."""
+        raise NotApplicable("the server has no clock that the harness can set")
+
     def world_changed(self) -> None:  # noqa: B027 - a hook
         """Learn that ``held`` may answer differently from now on."""
 

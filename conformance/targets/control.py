@@ -83,6 +83,16 @@ class Control:
             raise TargetError(f"the server cannot move its clock: {answer['error']}")
         await self.rest(held)
 
+    async def set_clock(self, seconds: float) -> None:
+        """Set the server's wall clock forward, or back. Raises TargetError."""
+        try:
+            async with asyncio.timeout(REST_BOUND):
+                answer = await self._ask(op="jump", seconds=seconds)
+        except TimeoutError:
+            raise TargetError("the server did not set its clock: it does not answer") from None
+        if "error" in answer:
+            raise TargetError(f"the server cannot set its clock: {answer['error']}")
+
     def world_changed(self) -> None:
         """Look again: what the world holds may have changed."""
         self._changed.set()

@@ -237,6 +237,12 @@ class CLISession(Session):
         self._admin.close()
         await self._alive(self._control.advance(seconds, held))
 
+    async def set_clock(self, seconds: float) -> None:
+        """Set the server's wall clock. Raises TargetError, NotApplicable."""
+        if self._control is None:
+            raise NotApplicable("the server has no clock that the harness can set")
+        await self._alive(self._control.set_clock(seconds))
+
     def world_changed(self) -> None:
         """Look again whether the server is at rest."""
         self._moved.set()

@@ -88,6 +88,7 @@ class Peer:
         self._plan = plan
         self._sessions: set[PeerSession] = set()
         self._turned = 0
+        self._cuts = list(spec.cuts)
         #: Given what the peer does by itself: it sends the mail that it holds.
         self.on_work: Callable[[Coroutine[Any, Any, None]], object] = lambda doing: doing.close()
         self._servers: list[asyncio.Server] = []
@@ -122,6 +123,7 @@ class Peer:
         """Behave like this from now on; the address and the ports stay. Raises PlanError."""
         self.spec = spec
         self.script = Script(spec.replies)
+        self._cuts = list(spec.cuts)
         self._tls_context()
         # Those that hang look again what to do.
         changed, self.behaviour_changed = self.behaviour_changed, asyncio.Event()
@@ -187,6 +189,10 @@ class Peer:
         self.transcript.remark(f"connection from {source}", channel=session.name)
         self.on_change()
         return source
+
+    def next_cut(self) -> int | None:
+        """Return after how many octets the connection that begins is to be closed."""
+        return self._cuts.pop(0) if self._cuts else None
 
     def disconnected(self, session: PeerSession) -> None:
         """Forget a connection."""

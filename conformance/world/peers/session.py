@@ -21,7 +21,7 @@ from conformance.scenario.model import PeerSpec
 from conformance.world.clients.line import dot_stuffed
 from conformance.world.peers.login import METHODS, login_name
 from conformance.world.peers.provider import hand_out
-from conformance.world.peers.script import DROP, HANG, OK, Script
+from conformance.world.peers.script import DROP, HANG, OK, TAKEN_DROP, TAKEN_HANG, Script
 from conformance.world.transcript import HEARD, SAID, Transcript, printable
 
 _LONGEST_LINE = 2**24
@@ -55,6 +55,9 @@ class Host(Protocol):
 
     def heard_line(self, session: PeerSession, text: str, /) -> None:
         """Keep a line."""
+
+    def next_cut(self) -> int | None:
+        """Return after how many octets the connection that begins is to be closed."""
 
     def took(
         self, session: PeerSession, mail_from: str, recipients: Sequence[str], content: bytes, /
@@ -99,6 +102,8 @@ class PeerSession(SMTP):
         self._data_lines: int | None = None
         self._unfinished = b""
         self._deaf = False
+        #: Octets until the connection is cut; None: it is not.
+        self._cut: int | None = None
         super().__init__(
             _MessageTaker(self),
             hostname=peer.name,
@@ -122,6 +127,7 @@ class PeerSession(SMTP):
         """Note who connects; again when TLS has begun."""
         if self.number == 0:
             self.source = self.peer.connected(self, transport.get_extra_info("peername")[0])
+            self._cut = self.peer.next_cut()
         self._unfinished = b""
         super().connection_made(transport)
 
@@ -131,11 +137,18 @@ class PeerSession(SMTP):
         self.peer.disconnected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Write what is heard into the transcript and pass it on."""
+        """Write what is heard into the transcript and pass it on, as far as the line holds."""
+        if self._cut is not None:
+            data, self._cut = data[: self._cut], self._cut - len(data)
         *lines, self._unfinished = (self._unfinished + data).split(b"\n")
         for line in () if self._deaf else lines:
             self._hear(line.removesuffix(b"\r"))
         super().data_received(data)
+        if self._cut is not None and self._cut <= 0:
+            self._cut = None
+            self._deaf = True
+            self.peer.transcript.remark("cuts the connection, on purpose", channel=self.name)
+            self.abort()
 
     def _hear(self, line: bytes) -> None:
         if self._data_lines is not None:
@@ -175,11 +188,23 @@ class PeerSession(SMTP):
             self._writer.close()
             raise asyncio.CancelledError
 
-    async def _scripted(self, verb: str, friendly: str, recipient: str = "") -> str:
-        """Return what to say; ``drop`` does not come back, ``hang`` when the behaviour changes."""
+    async def _scripted(
+        self,
+        verb: str,
+        friendly: str,
+        recipient: str = "",
+        take: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Return what to say; ``drop`` does not come back, ``hang`` when the behaviour changes.
+
+        ``take`` is called when the message is taken and the reply is not to be heard.
+        """
         while True:
             script = self.peer.script
             reply = script.recipient_reply(recipient) if recipient else script.next_reply(verb)
+            if reply in (TAKEN_DROP, TAKEN_HANG):
+                take()
+                reply = DROP if reply == TAKEN_DROP else HANG
             if reply == DROP:
                 self.peer.transcript.remark("drops the connection, on purpose", channel=self.name)
                 self.abort()
@@ -311,10 +336,18 @@ class PeerSession(SMTP):
 
     async def message_taken(self, envelope: Envelope) -> str:
         """Keep a whole message if the script accepts it; return the reply."""
-        reply = await self._scripted("message", "250 OK message taken")
+        taken = False
+
+        def take() -> None:
+            nonlocal taken
+            if not taken:
+                taken = True
+                assert isinstance(envelope.content, bytes)
+                self.peer.took(self, envelope.mail_from or "", envelope.rcpt_tos, envelope.content)
+
+        reply = await self._scripted("message", "250 OK message taken", take=take)
         if reply.startswith("2"):
-            assert isinstance(envelope.content, bytes)
-            self.peer.took(self, envelope.mail_from or "", envelope.rcpt_tos, envelope.content)
+            take()
         return reply
 
     async def smtp_RSET(self, arg: str | None) -> None:
