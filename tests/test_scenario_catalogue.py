@@ -124,8 +124,8 @@ def test_an_error_is_neither_passed_nor_failed() -> None:
 
 
 def test_the_whole_suite_loads_quickly() -> None:
-    """Three hundred rows and more; the bound is generous for a busy machine."""
+    """Half a millisecond a row was seen; a busy machine and coverage have their share."""
     start = time.process_time()
     scenarios = load_tree(ROOT / "scenarios")
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < 0.004 * len(scenarios)
     assert len({one.id for one in scenarios}) == len(scenarios)
