@@ -161,7 +161,7 @@ CASES = (
             "protection/listed-client-no-place",
         ),
         session_loses_its_client=(
-            _RECEIVE,
+            "protocols/smtp_dialogue.py",
             "return fixed or self._temporary or self._server",
             "return fixed or self._server",
             "protection/long-smtp-session",

@@ -20,13 +20,13 @@ CASES = (
             "smtp/blacklisted-connection",
         ),
         blacklisted_hosts_may_reach_anybody=(
-            _RECEIVE,
+            "protocols/smtp_dialogue.py",
             "return self._standing is Standing.BLACKLISTED and self._login is None",
             "return False",
             "smtp/not-blacklisted",
         ),
         blacklisted_hosts_are_shut_out=(
-            _RECEIVE,
+            "protocols/smtp_dialogue.py",
             'self._reply(220, server.strings.text("SMTPNormalPrompt", self._name()))',
             'self._reply(554 if self._standing is Standing.BLACKLISTED else 220, "welcome")',
             "smtp/blacklisted-connection",
