@@ -311,6 +311,7 @@ class Server:
         self.log.write(1, "SYSTEM", f"server {VERSION} started, main domain {self._main_name()}")
         self.queue.recover()
         self._services.wakeups.settings_changed()
+        self._services.polling.start()
         self._services.submitted.start(FolderWatch(self._reactor).watch)
         if self._options.control:
             connect_control(

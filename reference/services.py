@@ -51,6 +51,8 @@ from reference.transport.patience import Patience
 from reference.transport.pipe_submit import SubmittedFolder
 from reference.transport.return_path import ReturnPaths
 from reference.transport.reverse_connect import ReverseConnect
+from reference.transport.rpop import RemotePolling
+from reference.transport.rpop_poll import Polls
 from reference.transport.spf import SPFCheck
 from reference.transport.wakeups import Wakeups
 
@@ -108,6 +110,7 @@ class Services:
     """In the order in which their ports are opened."""
     wakeups: Wakeups
     submitted: SubmittedFolder
+    polling: RemotePolling
 
 
 def build_services(its: ServiceNeighbours) -> Services:
@@ -119,7 +122,8 @@ def build_services(its: ServiceNeighbours) -> Services:
     reception = _reception(its, strings, banned)
     post_office = _post_office(its, strings, banned, alerts)
     mailroom = _mailroom(its, alerts)
-    commands = _commands(its)
+    polling = _polling(its, banned)
+    commands = _commands(its, polling)
     wakeups = _wakeups(
         its,
         lambda *, secure: SMTPSession(
@@ -144,7 +148,39 @@ def build_services(its: ServiceNeighbours) -> Services:
         ),
         _sessions(its, "PWD", lambda: PWDSession(commands), "500 "),
     )
-    return Services(listening=listening, wakeups=wakeups, submitted=_submitted(its, banned))
+    return Services(
+        listening=listening,
+        wakeups=wakeups,
+        submitted=_submitted(its, banned),
+        polling=polling,
+    )
+
+
+def _polling(its: ServiceNeighbours, banned: Banned) -> RemotePolling:
+    polling = RemotePolling(
+        polls=Polls(
+            network=its.network,
+            dnr=its.dnr,
+            patience=Patience(clock=its.clock, work=its.work),
+            clock=its.clock,
+            settings=its.settings,
+            queue=its.queue,
+            threads=its.readers,
+            scanner=banned.scanner,
+            host=its.main_name,
+        ),
+        domains=its.domains,
+        router=its.router,
+        clock=its.clock,
+        work=its.work,
+        log=its.log,
+        settings=its.settings,
+        activity=its.activity,
+        threads=its.readers,
+        folder=its.base / "Settings",
+    )
+    its.settings.subscribe("RPOP", polling.settings_changed)
+    return polling
 
 
 def _submitted(its: ServiceNeighbours, banned: Banned) -> SubmittedFolder:
@@ -268,7 +304,7 @@ def _mailroom(its: ServiceNeighbours, alerts: QuotaAlerts) -> IMAPOffice:
     )
 
 
-def _commands(its: ServiceNeighbours) -> PWDNeighbours:
+def _commands(its: ServiceNeighbours, polling: RemotePolling) -> PWDNeighbours:
     kernel = Kernel(
         domains=its.domains,
         settings=its.settings,
@@ -279,6 +315,7 @@ def _commands(its: ServiceNeighbours) -> PWDNeighbours:
         release=its.queue.release,
         refresh=its.refresh,
         shutdown=its.shutdown,
+        records_changed=polling.records_changed,
     )
     return PWDNeighbours(
         clock=its.clock,

@@ -89,6 +89,7 @@ class CLIWorld:
         self.refreshed = 0
         self.stopped = 0
         self.kernel = Kernel(
+            records_changed=self.polled.append,
             domains=self.domains,
             settings=self.settings,
             router=self.router,

@@ -17,6 +17,7 @@ from reference.storage.account import Account
 from reference.storage.domain import ACCOUNT_TYPE
 from reference.storage.errors import NoSuchAccount
 from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS
+from reference.storage.remote_accounts import read_accounts
 
 __all__ = ["COMMANDS"]
 
@@ -150,7 +151,12 @@ def _get_rpop(call: Call) -> Answer:
 def _set_rpop(call: Call) -> Answer:
     account = call.account_named(call.arguments.text("accountName"), _RPOP)
     records = call.arguments.array("newRecords")
+    try:
+        read_accounts(records)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
     account.update({kept.RPOP: records if records else "default"})
+    call.kernel.records_changed(account)
     return None
 
 

@@ -51,6 +51,8 @@ class Kernel:
     """Reads the addresses and name servers of the operating system again."""
     shutdown: Callable[[], object]
     """Stops the server, after the answer is on its way."""
+    records_changed: Callable[[Account], object]
+    """Learns that the RPOP records of an account have changed."""
 
 
 class Access(enum.Enum):

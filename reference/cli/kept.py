@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from reference.cli.replies import CommandError
 from reference.formats.dictionary import Value
 from reference.kernel.rules import RULES
+from reference.storage.remote_accounts import RECORDS
 
 __all__ = ["ALERTS", "MAILBOX_ALIASES", "RPOP", "RULES", "WEB_USER", "checked", "hidden", "shown"]
 
-RPOP = "RPOP"
+RPOP = RECORDS
 MAILBOX_ALIASES = "MailboxAliases"
 ALERTS = "Alerts"
 WEB_USER = "WebUser"

@@ -88,6 +88,16 @@ class Account:
         """The explicitly set settings, as a dictionary of the format."""
         return self._settings().explicit()
 
+    def mentions(self, keyword: str) -> bool:
+        """Tell whether the settings file may hold a keyword, without keeping what it holds.
+
+        May be called from any thread.
+        """
+        try:
+            return keyword.encode() in (self.folder / SETTINGS_FILE).read_bytes()
+        except OSError:
+            return False
+
     def effective(self) -> dict[str, Value]:
         """Return all settings in force, as a dictionary of the format."""
         own = self._settings().typed()

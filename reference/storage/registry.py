@@ -23,6 +23,7 @@ from reference.storage.kinds import (
     YesNo,
 )
 from reference.storage.registry_objects import ACCOUNT_SETTINGS, DOMAIN_SETTINGS
+from reference.storage.remote_accounts import RemoteAccounts
 from reference.storage.schedule_kind import Schedule
 from reference.storage.sockets import Sockets
 from reference.storage.table import Setting, Table
@@ -283,12 +284,30 @@ _PIPE = "PIPE Module, Configuring the PIPE module"
 PIPE = Table(
     (
         _log(_PIPE),
-        Setting(
-            "CheckSubmittedEvery", "Check Submitted Directory Every", _DURATION, "10s", _PIPE
-        ),
+        Setting("CheckSubmittedEvery", "Check Submitted Directory Every", _DURATION, "10s", _PIPE),
         Setting("Processes", "Processes", Number(most=100), "3", _PIPE),
         Setting("ApplicationDirectory", "Application Directory", _TEXT, "", _PIPE),
         Setting("TimeLimit", "Processing Time Limit", _DURATION, "2m", _PIPE),
+    )
+)
+
+_RPOP = "RPOP Module, Configuring the RPOP module"
+
+RPOP = Table(
+    (
+        _log(_RPOP),
+        Setting("Channels", "Polling Channels Limit", Number(), "25", _RPOP),
+        Setting("FailedHostDelay", "Delay Failed Hosts for", _DURATION, "2h", _RPOP),
+        Setting("UseAPOP", "Use APOP", _FLAG, "YES", _RPOP),
+        Setting("FailedAccountDelay", "Delay Failed Accounts for", _DURATION, "30m", _RPOP),
+        Setting("SelfPoll", "Allow Self-Poll", _FLAG, "NO", _RPOP),
+        Setting(
+            "UnifiedAccounts",
+            "Unified Domain-wide Accounts",
+            RemoteAccounts(),
+            [],
+            "RPOP Module, Specifying Unified Domain-Wide Accounts",
+        ),
     )
 )
 
@@ -379,6 +398,7 @@ SETTINGS: Mapping[str, Table] = MappingProxyType(
         "LOCAL": LOCAL,
         "LIST": Table((_log("LIST Module, Configuring the LIST module"),)),
         "PIPE": PIPE,
+        "RPOP": RPOP,
         "POP": Table(_access("POP Module, Configuring the POP module", "110")),
         "IMAP": Table(_access("IMAP Module, Configuring the IMAP module", "143")),
         "PWD": Table(_access("PWD Module, Configuring the PWD module", "106")),

@@ -103,9 +103,7 @@ class Programs:
                     timer.cancel()
 
 
-def run_program(
-    command: Command, content: Iterable[bytes], leash: _Leash | None = None
-) -> Ended:
+def run_program(command: Command, content: Iterable[bytes], leash: _Leash | None = None) -> Ended:
     """Run a program to its end; blocks. Raises NotStarted and what ``content`` raises."""
     leash = leash or _Leash()
     readable, writable = os.pipe()
@@ -137,7 +135,7 @@ def run_program(
 
 def _start(command: Command, stdin: int) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(  # noqa: S603 - to run what the administrator names is its purpose
+        return subprocess.Popen(
             list(command.words),
             stdin=stdin,
             stdout=subprocess.PIPE,

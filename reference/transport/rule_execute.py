@@ -68,7 +68,9 @@ class Execution:
         if not trouble:
             return ""
         said = _text(ended.errors)
-        self._failed(subject, f"Execute: {words[0]}: {trouble}; standard error: {said or 'nothing'}")
+        self._failed(
+            subject, f"Execute: {words[0]}: {trouble}; standard error: {said or 'nothing'}"
+        )
         return said if said and Tag.STDERR in command.tags else REJECTION
 
     def _program(self, name: str) -> str:
