@@ -104,6 +104,17 @@ def test_a_baseline_makes_failures_expected(here, capsys):
     assert "stale router/a: it passes now: take it out of the baseline\n" in out
 
 
+def test_a_target_names_its_own_baseline(here, capsys):
+    (here / "known.yaml").write_text("router/b: a known bug\nsmtp/table[bad]: another\n")
+    (here / "none.yaml").write_text("{}\n")
+    target = next(here.glob("*.toml"))
+    target.write_text(f'baseline = "known.yaml"\n{target.read_text()}')
+    assert run() == 0
+    assert "2 passed, 2 expected failure" in said(capsys)
+    assert run("--baseline", "none.yaml") == 1
+    assert "2 passed, 2 failed" in said(capsys)
+
+
 def test_strictness_reaches_the_scenarios(here, capsys):
     text = "steps:\n  - smtp: |\n      S: 220 ~ another greeting\n"
     write_scenario(here, text, name="router/strict")

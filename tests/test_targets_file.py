@@ -92,6 +92,7 @@ def test_the_reference_has_a_good_file(request):
         ('["smtp", "cli"]', '"smtp"', ":2: capabilities: must be a list of texts"),
         ('"mine"', "1", ":1: name: must be a text in quotes, not 1"),
         ("[start]", 'plans = ["lopback"]\n[start]', "not a network plan (did you mean"),
+        ("[start]", 'baseline = "no.yaml"\n[start]', ":3: baseline: there is no file"),
         ("[start]", "plans = 1\n[start]", ":3: plans: must be a list of texts"),
         ("[start]", 'kind = "clj"\n[start]', "kind: 'clj' is not a kind of target (did you mean"),
         ("[start]", "ports = 1\n[start]", ":3: ports: must be a table: write [ports]"),

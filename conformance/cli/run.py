@@ -63,7 +63,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add("--target", metavar="FILE", help="the target file of the server under test")
     add("--plan", choices=("auto", "namespace", "loopback"), default="auto")
     add("--strict", action="store_true", help="check literal reply texts too")
-    add("--baseline", metavar="FILE", help="YAML file, id: reason, of expected failures")
+    add("--baseline", metavar="FILE", help="YAML file, id: reason, of expected failures (default: the target's)")
     add("--results", metavar="FILE", help=f"write result.json there (default: {LAST_RESULTS})")
     add("--report", metavar="DIR", help="leave the page index.html and result.json there")
     add("--junit", metavar="FILE", help="write JUnit XML there")
@@ -78,8 +78,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the scenarios; return the exit status. Raises MISUSE."""
     console = Terminal()
     target = load_target(options.target or paths.reference_target())
-    if options.baseline:
-        Baseline.load(options.baseline)
+    baseline = options.baseline or target.baseline
+    if baseline:
+        Baseline.load(baseline)
     words = _pytest_arguments(options, target.path)
     results = Path(options.results or LAST_RESULTS)
     for path in _outputs(options, results):

@@ -30,7 +30,7 @@ from conformance.run.results import (
 )
 from conformance.scenario.fixtures import fixtures_folder
 from conformance.scenario.load import CATALOGUE, ScenarioError, find_root, load_file
-from conformance.targets.file import TargetFileError, load_target
+from conformance.targets.file import TargetFile, TargetFileError, load_target
 
 SESSION = pytest.StashKey["ScenarioSession"]()
 _OURS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -40,7 +40,7 @@ def begin(config: pytest.Config, target_path: str) -> None:
     """Read target file and baseline and register the session. Raises pytest.UsageError."""
     try:
         target = load_target(target_path)
-        baseline = _baseline(config)
+        baseline = _baseline(config, target)
     except (TargetFileError, BaselineError) as error:
         raise pytest.UsageError(str(error)) from None
     settings = EngineSettings(
@@ -67,12 +67,14 @@ def result_of(config: pytest.Config) -> RunResult | None:
     return session.result if session is not None else None
 
 
-def _baseline(config: pytest.Config) -> Baseline:
+def _baseline(config: pytest.Config, target: TargetFile) -> Baseline:
     named = config.getoption("--mailproof-baseline")
     if named:
         return Baseline.load(config.invocation_params.dir / named)
     in_file = str(config.getini("mailproof_baseline"))
-    return Baseline.load(config.rootpath / in_file) if in_file else Baseline()
+    if in_file:
+        return Baseline.load(config.rootpath / in_file)
+    return Baseline.load(target.baseline) if target.baseline else Baseline()
 
 
 def _named(config: pytest.Config) -> list[Path]:

@@ -79,6 +79,8 @@ class TargetFile:
     capabilities: frozenset[str]
     kind: str = "cli"
     plans: tuple[str, ...] = PLANS
+    baseline: Path | None = None
+    """The file of the failures that are expected of this server."""
     start: Start = field(default_factory=Start)
     warm: tuple[str, ...] = ()
     """``[warm] command``: a process that forks ready servers; empty: none."""
@@ -150,6 +152,7 @@ class _Reader:
         "kind",
         "capabilities",
         "plans",
+        "baseline",
         "start",
         "warm",
         "login",
@@ -180,6 +183,7 @@ class _Reader:
             kind=kind,
             capabilities=frozenset(self._texts("", self._tables, "capabilities")),
             plans=self._plans(kind, start),
+            baseline=self._baseline(),
             start=start,
             warm=self._command("warm", self._table("warm", ("command",)), required=False),
             login=self._login(),
@@ -188,6 +192,15 @@ class _Reader:
             keywords=self._keywords(),
             options=self._table("options", None),
         )
+
+    def _baseline(self) -> Path | None:
+        named = self._text("", self._tables, "baseline", "")
+        if not named:
+            return None
+        path = self._source.path.resolve().parent / named
+        if not path.is_file():
+            raise self._source.error("", "baseline", f"there is no file {path}")
+        return path
 
     def _start(self, kind: str) -> Start:
         table = self._table("start", ("command", "environment", "within", "end_within", "settle"))
