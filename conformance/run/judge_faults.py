@@ -18,7 +18,8 @@ async def disk(scene: Scene, step: Step) -> None:
     """
     value: DiskStep = step.value
     its = _disk_of(scene)
-    await scene.world.settle()
+    # What the server frees or fills by itself is done by then, so that room means the same twice.
+    await scene.rest()
     try:
         if value.space_changes:
             its.leave(value.left)
@@ -34,7 +35,7 @@ async def disk(scene: Scene, step: Step) -> None:
 async def clock(scene: Scene, step: Step) -> None:
     """Set the server's wall clock; no time passes. Raises NotApplicable, TargetError."""
     value: ClockStep = step.value
-    await scene.world.settle()
+    await scene.rest()
     await scene.session.set_clock(value.seconds)
     scene.clock += value.seconds
     scene.transcript.remark(f"the clock was set by {value.seconds:+g} seconds")

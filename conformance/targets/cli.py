@@ -18,7 +18,7 @@ from conformance.scenario.model import Given
 from conformance.targets.base import Surroundings, Target, TargetError
 from conformance.targets.file import TargetFile, fill
 from conformance.targets.labels import Keywords
-from conformance.targets.process import ServerProcess, WarmProcess
+from conformance.targets.process import WarmProcess
 from conformance.targets.session import END_BOUND, CLISession
 from conformance.world.plan import Plan
 
@@ -33,8 +33,8 @@ class CLITarget(Target):
         self.keywords = Keywords(file.keywords)
         self.warm: WarmProcess | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        #: The server of the scenario before; its ports must be free for the next.
-        self._previous: ServerProcess | None = None
+        #: That of the scenario before; the ports of its last server must be free for the next.
+        self._previous: CLISession | None = None
 
     async def open(self, plan: Plan) -> None:
         """Start the warm process, if the file names one. Raises TargetError."""
@@ -49,29 +49,31 @@ class CLITarget(Target):
 
     async def vacant(self) -> None:
         """Return when the server of the scenario before has ended. Raises TargetError."""
-        if self._previous is not None and not await self._previous.gone(END_BOUND):
+        if not await self._previous_gone():
             raise TargetError("the server of the scenario before does not end: it keeps its ports")
 
     async def start(self, given: Given, surroundings: Surroundings) -> CLISession:
         """Start a fresh server; return when it accepts connections. Raises TargetError."""
-        session = CLISession(self, given, surroundings)
+        self._previous = session = CLISession(self, given, surroundings)
         try:
             await session.launch()
         except BaseException:
             await session.stop()
             raise
-        finally:
-            self._previous = session.process
         return session
 
     async def close(self) -> None:
         """End the warm process."""
-        if self._previous is not None:
-            await self._previous.gone(END_BOUND)
+        await self._previous_gone()
         if self.warm is not None:
             await self.warm.close()
         if self._folder is not None:
             self._folder.cleanup()
+
+    async def _previous_gone(self) -> bool:
+        """Wait for the end of the server before, which may have been started several times."""
+        process = self._previous.process if self._previous is not None else None
+        return process is None or await process.gone(END_BOUND)
 
     def describe(self) -> Mapping[str, Any]:
         """Return the facts that the target file states."""

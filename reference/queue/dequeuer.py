@@ -265,22 +265,28 @@ class Dequeuer:
         self._report_in(RETRY, owed.message, owed.entry)
 
     def _mark(self, message: QueuedMessage, indexes: Sequence[int]) -> None:
-        self._write(self._directory.mark(message, indexes), message)
+        self._write(partial(self._directory.mark, message, indexes), message)
 
     def _remove(self, message: QueuedMessage, entry: _Open) -> None:
         entry.hold()
         if self._open.pop(message.name, None) is not None:
-            self._write(self._directory.remove(message), message)
+            self._write(partial(self._directory.remove, message), message)
 
-    def _write(self, writing: Deferred[None], message: QueuedMessage) -> None:
+    def _write(self, writing: Callable[[], Deferred[None]], message: QueuedMessage) -> None:
+        """Write to a message's file, again and again if need be: a disk may be full for a while.
+
+        What is not written down would be delivered a second time after a restart.
+        """
         token = self._work.task("dequeue")
 
         def ended(result: object) -> None:
             if isinstance(result, Failure):
                 self._log.write(1, "DEQUEUER", f"[{message.name}] {result.value}")
+                if not result.check(FileNotFoundError):
+                    self._clock.call_later(RETRY, self._write, writing, message)
             token.done()
 
-        writing.addBoth(ended)
+        writing().addBoth(ended)
 
 
 def returns_whole(setting: str, ret: str) -> bool:
