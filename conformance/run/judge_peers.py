@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
 from conformance.scenario.patterns import Pattern
-from conformance.scenario.steps import ConnectedStep, HeardStep
+from conformance.scenario.steps import ConnectedStep, HeardStep, RemoteMailboxStep
 
 
 async def judge_connected(scene: Scene, step: Step) -> None:
@@ -45,6 +45,21 @@ async def judge_heard(scene: Scene, step: Step) -> None:
     if complaint:
         scene.transcript.mark_bad(value.host)
         raise Mismatch(f"{value.host} {complaint}")
+
+
+async def judge_remote_mailbox(scene: Scene, step: Step) -> None:
+    """Look into a mailbox of a POP3 peer. Raises Mismatch."""
+    value: RemoteMailboxStep = step.value
+    await scene.rest()
+    uids = tuple(scene.world.peers[value.host].mailboxes[value.account].uids)
+    complaint = ""
+    if value.uids is not None and uids != value.uids:
+        complaint = f"holds {', '.join(uids) or 'nothing'}, expected {', '.join(value.uids)}"
+    elif value.messages is not None and len(uids) != value.messages:
+        complaint = f"holds {len(uids)} messages, expected {value.messages}"
+    if complaint:
+        scene.transcript.mark_bad(value.host)
+        raise Mismatch(f"{value.account} at {value.host} {complaint}")
 
 
 def _sequence(lines: Sequence[str], wanted: Sequence[Pattern] | None) -> str:

@@ -43,6 +43,7 @@ JUDGES: Mapping[str, Judge] = {
     "http": judge_http.judge_http,
     "tls": judge_tls.judge_tls,
     "queued": judge_files.judge_queued,
+    "remote mailbox": judge_peers.judge_remote_mailbox,
     "log": judge_files.judge_log,
     "not log": judge_files.judge_log,
     "file": judge_files.judge_file,

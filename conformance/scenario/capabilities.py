@@ -104,6 +104,8 @@ def _of_given(given: Given) -> Iterator[str]:
         yield "forwarders"
     if any(peer.certificate for peer in given.peers):
         yield "tls"
+    if any(account.polls for domain in given.domains for account in domain.accounts):
+        yield "rpop"
 
 
 def _of_step(step: Step) -> Iterator[str]:

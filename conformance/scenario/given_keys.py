@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.scenario.complaints import Complaints, Placed, either, suggest
-from conformance.scenario.model import AccountSpec, DomainSpec, Given, HeldMail, ListSpec, PeerSpec
+from conformance.scenario.model import (
+    AccountSpec,
+    DomainSpec,
+    Given,
+    HeldMail,
+    ListSpec,
+    PeerSpec,
+    RemoteMailbox,
+    StoredMail,
+)
 from conformance.scenario.nodes import Fields, Items, Node, Text, kind_of
 from conformance.scenario.shapes import (
     ADDRESS,
@@ -39,24 +48,27 @@ MODULES = (
 )
 DNS_FAULTS = ("servfail", "refused", "timeout", "truncate", "loop", "slow")
 CERTIFICATES = ("good", "expired", "wrong-name", "self-signed")
+POP_VERBS = ("user", "pass", "apop", "stat", "list", "uidl", "retr", "top", "dele")
 VERBS = (
     *("connect", "helo", "ehlo", "starttls", "tls", "auth"),
     *("mail", "rcpt", "data", "message", "rset", "quit"),
     *("etrn", "atrn", "turn"),
+    *POP_VERBS,
 )
 
 #: Replies that keep the one to a message from the server: the message is taken all the same.
 UNHEARD = ("ok, hang", "ok, drop")
 _PEER_REPLY = re.compile(
-    r"ok(, (hang|drop))?|hang|drop|[2-5][0-9][0-9]([ -].*)?", re.IGNORECASE | re.DOTALL
+    r"ok(, (hang|drop))?|hang|drop|[2-5][0-9][0-9]([ -].*)?|(\+OK|-ERR)( .*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
 def _peer_reply(text: str) -> str:
     if not _PEER_REPLY.fullmatch(text):
         raise ValueError(
-            f"“{text}” is no reply of a peer; write a line such as “450 try later”, "
-            "or ok, hang (never answer), drop (close at once)"
+            f"“{text}” is no reply of a peer; write a line such as “450 try later” "
+            "(POP3: “-ERR in use”), or ok, hang (never answer), drop (close at once)"
         )
     return text.lower() if text.lower() in UNHEARD else text
 
@@ -139,6 +151,7 @@ def _account(values: dict[str, Any], node: Node, complaints: Complaints) -> Acco
         aliases=values.get("aliases", ()),
         settings=values.get("settings", {}),
         rights=values.get("rights", ()),
+        polls=values.get("polls", ()),
     )
 
 
@@ -150,6 +163,7 @@ ACCOUNT = Record(
         Key("aliases", _NAMES, "other names of the account"),
         Key("settings", _SETTINGS, "label or keyword → value, as {RealName: John}"),
         Key("rights", _NAMES, "administration access rights, by the documents' labels"),
+        Key("polls", ListOf(_SETTINGS, "remote accounts"), "what RPOP polls: label → value"),
     ),
     _account,
     brief="name",
@@ -188,6 +202,29 @@ HELD: Record[HeldMail] = Record(
     ),
 )
 
+STORED: Record[StoredMail] = Record(
+    "a stored message",
+    (
+        Key("uid", LINE, "its unique id; default: a number that no other one has"),
+        Key("header", MapOf(LINE, "fields"), "name → value, in their order"),
+        Key("body", TEXT, "the body"),
+    ),
+    lambda values, *_: StoredMail(
+        uid=values.get("uid", ""), header=values.get("header", {}), body=values.get("body", "")
+    ),
+)
+
+MAILBOX: Record[RemoteMailbox] = Record(
+    "a mailbox",
+    (
+        Key("password", LINE, "default: secret"),
+        Key("messages", ListOf(STORED, "messages"), "what it holds"),
+    ),
+    lambda values, *_: RemoteMailbox(
+        password=values.get("password", "secret"), messages=values.get("messages", ())
+    ),
+)
+
 PEER_CHANGE_KEYS = (
     Key("replies", Replies(), "verb or recipient → reply, or replies in turn (the last repeats)"),
     Key("cut after", Several(SIZE), "octets after which a connection is closed; one each, in turn"),
@@ -196,11 +233,17 @@ PEER_CHANGE_KEYS = (
     Key("certificate name", LINE, "whom the certificate is issued to; default: the peer's name"),
     Key("logins", MapOf(LINE, "logins"), "name → password: mail is taken after AUTH only"),
     Key("holds", ListOf(HELD, "held messages"), "mail that it sends to who says ETRN or ATRN"),
+    Key("mailboxes", MapOf(MAILBOX, "mailboxes"), "a POP3 host: account → password, messages"),
+    Key("apop", FLAG, "a POP3 host: it offers APOP; default: no"),
+    Key("uidl", FLAG, "a POP3 host: it knows UIDL; default: yes"),
 )
+#: What only SMTP hosts have, and only POP3 hosts.
+_SMTP_KEYS = ("extensions", "certificate", "certificate name", "logins", "holds")
+_POP_KEYS = ("apop", "uidl")
 PORT = Number(1, 65535)
 PEER_KEYS = (
     Key("address", ADDRESS, "the peer's IPv4 address", required=True),
-    Key("port", PORT, "where it listens; default: 25"),
+    Key("port", PORT, "where it listens; default: 25, of a POP3 host 110"),
     Key("ports", ListOf(PORT, "ports"), "where it listens, when at several ports"),
     *PEER_CHANGE_KEYS,
     Key("dns", FLAG, "make an A record of its name; default: yes"),
@@ -284,7 +327,12 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
     if "port" in values and "ports" in values:
         complaints.add(place, f"the peer {name} has both “port” and “ports”; keep one of them")
     plain = PeerSpec(name, values.get("address", ""))
-    ports = values.get("ports", (values["port"],) if "port" in values else plain.ports)
+    usual = (110,) if "mailboxes" in values else plain.ports
+    ports = values.get("ports", (values["port"],) if "port" in values else usual)
+    for key in _SMTP_KEYS if "mailboxes" in values else _POP_KEYS:
+        if key in values:
+            kind, other = ("a POP3", "SMTP") if "mailboxes" in values else ("an SMTP", "POP3")
+            complaints.add(place, f"the peer {name} is {kind} host; “{key}” is for {other} hosts")
     return PeerSpec(
         name=name,
         address=plain.address,
@@ -296,6 +344,9 @@ def _peer(name: str, values: dict[str, Any], place: Placed, complaints: Complain
         certificate_name=values.get("certificate name", ""),
         logins=values.get("logins", {}),
         holds=values.get("holds", ()),
+        mailboxes=values.get("mailboxes", {}),
+        apop=values.get("apop", False),
+        uidl=values.get("uidl", True),
         dns=values.get("dns", True),
     )
 

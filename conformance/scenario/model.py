@@ -51,6 +51,8 @@ class AccountSpec:
     """Account settings by label or keyword, as ``{Mobile: off}`` or ``{RealName: John}``."""
     rights: tuple[str, ...] = ()
     """Administration access rights, by the documents' labels."""
+    polls: tuple[Mapping[str, Any], ...] = ()
+    """Remote accounts that RPOP polls for the account: label or keyword → value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,24 @@ class HeldMail:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredMail:
+    """A message in a mailbox of a remote POP3 host."""
+
+    uid: str
+    header: Mapping[str, str] = field(default_factory=dict)
+    """Fields in their order; a line feed in a value folds it."""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMailbox:
+    """A mailbox of a remote POP3 host."""
+
+    password: str = "secret"
+    messages: tuple[StoredMail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSpec:
     """A remote host: a name, an address, and how it behaves. See docs/scenarios.md, Peers."""
 
@@ -112,6 +132,12 @@ class PeerSpec:
     """Names and passwords for AUTH; with any, mail is taken after AUTH only."""
     holds: tuple[HeldMail, ...] = ()
     """Mail for the server: sent when it says ETRN, or over the same connection after ATRN."""
+    mailboxes: Mapping[str, RemoteMailbox] = field(default_factory=dict)
+    """Account name → mailbox. With any, the host speaks POP3 and nothing else."""
+    apop: bool = False
+    """A POP3 host: its greeting offers APOP."""
+    uidl: bool = True
+    """A POP3 host: it knows UIDL."""
     dns: bool = True
     """Make an A record from ``name`` to ``address`` unless the zone already knows the name."""
 

@@ -51,6 +51,14 @@ class References:
         )
         return False
 
+    def mailbox(self, place: Placed, host: str, account: str) -> None:
+        """Check that a peer is a POP3 host with this mailbox."""
+        if self.peer(place, host):
+            names = next(peer.mailboxes for peer in self._given.peers if peer.name == host)
+            if account not in names:
+                hint = suggest(account, sorted(names))
+                self._complaints.add(place, f"{host} has no mailbox “{account}”{hint}")
+
     def peers(self, place: Placed, names: Iterable[str]) -> None:
         """Check that all these peers are of ``given``."""
         for name in names:

@@ -34,6 +34,7 @@ from conformance.scenario.step_keys_world import (
     HEARD,
     HTTP,
     RELAYED,
+    REMOTE_MAILBOX,
     TLS,
     Values,
     bounced,
@@ -43,6 +44,7 @@ from conformance.scenario.step_keys_world import (
     http,
     record,
     relayed,
+    remote_mailbox,
     tls,
 )
 from conformance.scenario.step_shapes import (
@@ -270,6 +272,13 @@ _KINDS = (
         lambda questions: DnsAskedStep(questions, negated=True),
         "DNS questions that are not asked",
         "MX company.com",
+    ),
+    StepKind(
+        "remote mailbox",
+        REMOTE_MAILBOX,
+        remote_mailbox,
+        "what a mailbox of a POP3 peer holds",
+        "{host: pop.provider.com, account: john, messages: 0}",
     ),
     StepKind("log", PATTERNS, LogStep, "lines of the log", '"*SMTP*"'),
     StepKind(

@@ -29,6 +29,7 @@ from conformance.scenario.steps import (
     HttpStep,
     NotRelayedStep,
     RelayedStep,
+    RemoteMailboxStep,
     TlsStep,
 )
 
@@ -80,6 +81,14 @@ HEARD = record(
     Key("lacks", PATTERNS, "patterns that match no line"),
     Key("connection", Number(1), "the number of the connection; default: all of them"),
     Key("tls", FLAG, "yes: lines under TLS only; no: lines in the clear only"),
+)
+
+REMOTE_MAILBOX = record(
+    "remote mailbox",
+    Key("host", LINE, "the POP3 peer's name", required=True),
+    Key("account", LINE, "the mailbox's name", required=True),
+    Key("uids", Several(LINE), "the uids of all its messages, in order"),
+    Key("messages", Number(), "how many there are"),
 )
 
 BOUNCED = record(
@@ -174,6 +183,16 @@ def heard(values: Values) -> HeardStep:
         lacks=values.get("lacks", ()),
         connection=values.get("connection"),
         tls=values.get("tls"),
+    )
+
+
+def remote_mailbox(values: Values) -> RemoteMailboxStep:
+    """Return the step ``remote mailbox``."""
+    return RemoteMailboxStep(
+        host=values.get("host", ""),
+        account=values.get("account", ""),
+        uids=values.get("uids"),
+        messages=values.get("messages"),
     )
 
 

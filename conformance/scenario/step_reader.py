@@ -29,6 +29,7 @@ from conformance.scenario.steps import (
     PutStep,
     Refusal,
     RelayedStep,
+    RemoteMailboxStep,
     StepValue,
     TlsStep,
     WaitStep,
@@ -123,6 +124,8 @@ class StepReader:
                 return self._mail(value, node)
             case RelayedStep() | HeardStep() | NotRelayedStep() | ConnectedStep():
                 self._about_peers(value, node)
+            case RemoteMailboxStep():
+                self._references.mailbox(_at(node, "host"), value.host, value.account)
             case HttpStep(server=server) | TlsStep(to=server) if server:
                 key_name = "server" if isinstance(value, HttpStep) else "to"
                 self._references.server_address(_at(node, key_name), server)

@@ -372,6 +372,18 @@ class DnsAskedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteMailboxStep:
+    """``remote mailbox``: what a mailbox of a POP3 peer holds now."""
+
+    host: str
+    account: str
+    uids: tuple[str, ...] | None = None
+    """All of its messages, in order; None: whichever."""
+    messages: int | None = None
+    """How many there are."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogStep:
     """``log`` and ``not log``: each pattern matches a line (``Pattern.matches``), or none does."""
 
@@ -508,6 +520,7 @@ StepValue: TypeAlias = (
     | BouncedStep
     | DnsAskedStep
     | LogStep
+    | RemoteMailboxStep
     | FileStep
     | WriteStep
     | PutStep

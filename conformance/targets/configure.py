@@ -116,6 +116,11 @@ def _account(account: AccountSpec, suffix: str, keywords: Keywords) -> Iterator[
     if account.rights:
         codes: list[Value] = [keywords.keyword("Rights", right) for right in account.rights]
         yield f"SetAccountRights {name} {dump(codes)}"
+    if account.polls:
+        records: list[Value] = [
+            keywords.settings("RemoteAccount", record) for record in account.polls
+        ]
+        yield f"SetAccountRPOP {name} {dump(records)}"
 
 
 def _list(mailing_list: ListSpec, suffix: str, keywords: Keywords) -> Iterator[str]:

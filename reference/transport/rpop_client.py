@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import connectionDone
-from twisted.mail.pop3 import POP3Client, POP3ClientError, ServerErrorResponse
+from twisted.mail.pop3 import AdvancedPOP3Client, POP3ClientError, ServerErrorResponse
 from twisted.python.failure import Failure
 
 from reference.transport.patience import Busy, OutOfTime, Patience
@@ -29,7 +29,7 @@ class SessionFailed(Exception):  # noqa: N818 - it is what happened
     """The session broke or the host refused something; ``str()`` says what."""
 
 
-class PopClient(POP3Client):
+class PopClient(AdvancedPOP3Client):
     """The protocol; ``note`` takes the lines of the session, without passwords."""
 
     MAX_LENGTH = LONGEST_LINE
@@ -61,7 +61,7 @@ class PopClient(POP3Client):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let nobody wait for a greeting that does not come."""
-        super().connectionLost(reason)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
         if not self.greeted.called:
             said = self._first
             refused = ServerErrorResponse(said[4:].strip()) if said.startswith(b"-ERR") else reason

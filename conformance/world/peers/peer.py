@@ -10,6 +10,8 @@ from typing import Any
 
 from conformance.scenario.model import PeerSpec
 from conformance.world.clients.line import ClientError, Dialect, LineClient
+from conformance.world.peers.mailbox import mailboxes_of
+from conformance.world.peers.pop import PopSession
 from conformance.world.peers.provider import hand_out
 from conformance.world.peers.script import Script
 from conformance.world.peers.session import PeerSession
@@ -67,7 +69,7 @@ class Heard:
 
 
 class Peer:
-    """A scripted SMTP host."""
+    """A scripted SMTP host, or a POP3 host when it has mailboxes."""
 
     def __init__(self, spec: PeerSpec, plan: Plan, transcript: Transcript) -> None:
         self.spec = spec
@@ -86,8 +88,10 @@ class Peer:
         #: Told (name, 1) when a connection begins and (name, -1) when it ends.
         self.on_connection: Callable[[tuple[str, int]], object] = lambda _: None
         self._plan = plan
-        self._sessions: set[PeerSession] = set()
+        self._sessions: set[PeerSession | PopSession] = set()
         self._turned = 0
+        #: Account name → mailbox, of a POP3 host.
+        self.mailboxes = mailboxes_of(spec)
         self._cuts = list(spec.cuts)
         #: Given what the peer does by itself: it sends the mail that it holds.
         self.on_work: Callable[[Coroutine[Any, Any, None]], object] = lambda doing: doing.close()
@@ -121,6 +125,8 @@ class Peer:
 
     def set_behaviour(self, spec: PeerSpec) -> None:
         """Behave like this from now on; the address and the ports stay. Raises PlanError."""
+        if spec.mailboxes != self.spec.mailboxes:
+            self.mailboxes = mailboxes_of(spec)
         self.spec = spec
         self.script = Script(spec.replies)
         self._cuts = list(spec.cuts)
@@ -130,7 +136,7 @@ class Peer:
         changed.set()
 
     def held(self, wait: str, count: int = 1) -> bool:
-        """Tell whether ``count`` connections of ``smtp:ADDRESS:PORT`` hang here on purpose."""
+        """Tell whether ``count`` connections of ``smtp:ADDRESS:PORT`` or ``pop:…`` hang here."""
         hanging = sum(
             1 for each in self._sessions if each.hanging and wait == self._wait(each.port)
         )
@@ -169,7 +175,7 @@ class Peer:
 
     # What sessions tell their peer.
 
-    def connected(self, session: PeerSession, real_source: str) -> str:
+    def connected(self, session: PeerSession | PopSession, real_source: str) -> str:
         """Number a new connection and return its documented source."""
         source = self._plan.documented(real_source)
         self._sessions.add(session)
@@ -194,7 +200,7 @@ class Peer:
         """Return after how many octets the connection that begins is to be closed."""
         return self._cuts.pop(0) if self._cuts else None
 
-    def disconnected(self, session: PeerSession) -> None:
+    def disconnected(self, session: PeerSession | PopSession) -> None:
         """Forget a connection."""
         self._sessions.discard(session)
         if not session.turned:
@@ -202,12 +208,16 @@ class Peer:
         self.transcript.remark("connection closed", channel=session.name)
         self.on_change()
 
-    def heard_line(self, session: PeerSession, text: str) -> None:
+    def heard_line(self, session: PeerSession | PopSession, text: str) -> None:
         """Keep a line."""
         self.heard.append(Heard(session.number, text, session.secured))
 
     def took(
-        self, session: PeerSession, mail_from: str, recipients: Sequence[str], content: bytes
+        self,
+        session: PeerSession,
+        mail_from: str,
+        recipients: Sequence[str],
+        content: bytes,
     ) -> None:
         """Keep a message."""
         self.messages.append(
@@ -227,7 +237,8 @@ class Peer:
         self.on_change()
 
     def _wait(self, port: int) -> str:
-        return f"smtp:{self._plan.address(self.spec.address)}:{port}"
+        protocol = "pop" if self.spec.mailboxes else "smtp"
+        return f"{protocol}:{self._plan.address(self.spec.address)}:{port}"
 
     def _tls_context(self) -> ssl.SSLContext | None:
         if not self.spec.certificate:
@@ -241,7 +252,9 @@ class Peer:
 
     def _session_factory(
         self, port: int, loop: asyncio.AbstractEventLoop
-    ) -> Callable[[], PeerSession]:
+    ) -> Callable[[], asyncio.Protocol]:
+        if self.spec.mailboxes:
+            return lambda: PopSession(self, port=port)
         return lambda: PeerSession(
             self,
             port=port,

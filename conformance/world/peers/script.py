@@ -18,6 +18,7 @@ TAKEN_HANG, TAKEN_DROP = "ok, hang", "ok, drop"
 VERBS = frozenset(
     {"connect", "helo", "ehlo", "starttls", "tls", "auth"}
     | {"mail", "rcpt", "data", "message", "rset", "quit", "etrn", "atrn", "turn"}
+    | {"user", "pass", "apop", "stat", "list", "uidl", "retr", "top", "dele"}
 )
 
 
