@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from reference.kernel.clock import Clock, Timer
 from reference.kernel.work import Token, Work
+from reference.protocols.eager import is_idle, write_now
 from reference.protocols.tls import Side
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class CommandProtocol(ByteProtocol):
         self._reader: Reader | None = None
         self._then: Callable[[], Doing] | None = None
         self._task: Token | None = None
+        self._end: Token | None = None
         self._timer: Timer | None = None
         self._pumping = False
         self._busy = False  # a command waits for something
@@ -129,6 +131,9 @@ class CommandProtocol(ByteProtocol):
         self._flush()
         self._input.clear()
         self.transport.unregisterProducer()
+        if is_idle(self.transport):
+            # The connection ends in the next turn of the reactor, whatever the client does.
+            self._end = self.work.task("close")
         self.transport.loseConnection()
         if self._timer is not None:
             self._timer.reset(LINGER)
@@ -237,6 +242,8 @@ class CommandProtocol(ByteProtocol):
         self._wake()
         if self.when_gone is not None:
             self.when_gone(self)
+        if self._end is not None:
+            self._end.done()
 
     def readConnectionLost(self) -> None:
         """Work off what has come and close: the client sends no more; called by Twisted."""
@@ -359,7 +366,7 @@ class CommandProtocol(ByteProtocol):
             octets = self._output[0] if len(self._output) == 1 else b"".join(self._output)
             self._output.clear()
             self._gathered = 0
-            self.transport.write(octets)
+            write_now(self.transport, octets)
 
     def _hold(self) -> None:
         if self._task is None:

@@ -14,6 +14,7 @@ pass none, or what :func:`masked` leaves of a line.
 from __future__ import annotations
 
 import enum
+import os
 import re
 import threading
 import time
@@ -104,6 +105,8 @@ class ServerLog:
         self._lock = threading.RLock()
         self._pending: list[str] = []
         self._file: Path | None = None
+        self._descriptor = -1  # of the file; -1 while it is not open
+        self._looked = 0  # the second in which it was last seen under its name
         self._size = 0
         self._opened = 0.0
         self._second = (-1, "")
@@ -162,15 +165,32 @@ class ServerLog:
             self._pending.clear()
             self._size += len(octets)
             try:
-                with self._file.open("ab", buffering=0) as file:
-                    file.write(octets)
+                os.write(self._opened_file(self._file), octets)
             except OSError:
                 # There is nowhere to complain; the server must go on.
                 return
 
     def close(self) -> None:
-        """Write what is pending; later records go to the same file."""
-        self.flush()
+        """Write what is pending and let go of the file; later records go to the same one."""
+        with self._lock:
+            self.flush()
+            self._shut()
+
+    def _opened_file(self, path: Path) -> int:
+        """Return the descriptor of the file; one that was taken away is made anew in a second."""
+        second = self._second[0]
+        if self._descriptor >= 0 and second != self._looked and not _is_at(path, self._descriptor):
+            self._shut()
+        self._looked = second
+        if self._descriptor < 0:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(path, flags, 0o666)
+        return self._descriptor
+
+    def _shut(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     # Levels --------------------------------------------------------------------------------------
 
@@ -203,6 +223,7 @@ class ServerLog:
             if self._opened <= now < self._ends and not large:
                 return
             self.flush()
+            self._shut()
         local = time.localtime(now)
         stem = time.strftime("%Y-%m-%d_%H-%M", local)
         path = self._folder / f"{stem}.log"
@@ -228,6 +249,14 @@ class ServerLog:
 
     def _option(self, keyword: str, default: float) -> float:
         return default if self._settings is None else float(self._settings.get("Logs", keyword))
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether a path leads to an open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _escaped(match: re.Match[str]) -> str:
