@@ -13,8 +13,17 @@ from pathlib import Path
 
 #: The chapters of the scenarios: the folders that hold them.
 ROUTER, SMTP, MAPPING = "router", "smtp", "mapping"
-PROTECTION, FORWARDERS, FORMATS = "protection", "forwarders", "data-formats"
-CHAPTERS = frozenset({ROUTER, SMTP, MAPPING, PROTECTION, FORWARDERS, FORMATS})
+PROTECTION, BLACKLISTS = "protection", "blacklists"
+FORWARDERS, FORMATS = "forwarders", "data-formats"
+RECEIVING, LISTENERS, TLS = "smtp-receiving", "listeners", "tls"
+SENDING, DIALUP, TRANSFER = "smtp-sending", "dialup", "message-transfer"
+LOCAL, UNIFIED, MAILBOXES = "local-delivery", "unified-accounts", "mailboxes"
+CHAPTERS = frozenset(
+    {
+        *(ROUTER, SMTP, MAPPING, PROTECTION, BLACKLISTS, FORWARDERS, FORMATS),
+        *(RECEIVING, LISTENERS, TLS, SENDING, DIALUP, TRANSFER, LOCAL, UNIFIED, MAILBOXES),
+    }
+)
 
 
 class SabotageError(Exception):
