@@ -288,6 +288,14 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "accept postings": "Postings",
         "request confirmations": "Confirm",
         "who can browse": "Browse",
+        "subscribe": "Subscribe",
+        "default mode": "DefaultMode",
+        "confirmation request subject": "ConfirmationSubject",
+        "confirmation request text": "ConfirmationText",
+        "welcome subject": "PolicySubject",
+        "welcome text": "PolicyText",
+        "good bye subject": "ByeSubject",
+        "good bye text": "ByeText",
     },
 }
 

@@ -7,6 +7,7 @@ owner, and has settings and subscribers. How messages are distributed is the LIS
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from reference.storage.kinds import Choice
 if TYPE_CHECKING:
     from reference.storage.domain import Domain
 
+_SECRET = "ConfirmationSecret"
+#: What stands among a list's settings without being one.
+_OWN = frozenset({"Owner", _SECRET})
 #: Subscription modes (Guide 3.5.2, Command Line Interface, Mailing Lists Administration).
 MODES = Choice("feed", "digest", "index", "null", "banned")
 
@@ -65,12 +69,27 @@ class MailingList:
     @property
     def settings(self) -> dict[str, Value]:
         """The list's settings, as a dictionary of the format. Raises FileError."""
-        return {key: value for key, value in self._read().items() if key != "Owner"}
+        return {key: value for key, value in self._read().items() if key not in _OWN}
+
+    @property
+    def secret(self) -> str:
+        """What confirmation IDs are made with; made, durably, when it is first asked for.
+
+        Raises FileError.
+        """
+        found = self._read().get(_SECRET)
+        if isinstance(found, str):
+            return found
+        made = secrets.token_hex(16)
+        self._write({**self._read(), _SECRET: made})
+        return made
 
     def update(self, changes: Mapping[str, Value]) -> None:
         """Set some settings; ``default`` takes one away. Raises SettingError, FileError."""
         if "Owner" in changes:
             raise SettingError("The owner of a Mailing List is not one of its settings")
+        if _SECRET in changes:
+            raise SettingError(f"{_SECRET} is not a setting")
         settings = {**self._read(), **changes}
         self._write({key: value for key, value in settings.items() if value != "default"})
 

@@ -1,4 +1,4 @@
-"""The LIST module: postings to all subscribers.
+"""The LIST module: postings to all subscribers, and requests to where they are answered.
 
 Guide 3.5.2, LIST Module, Processing Messages and FEED Mode Distribution. A posting becomes a
 message of its own: the author's From, Date, Message-ID and Subject, the list in To, the body as it
@@ -25,6 +25,7 @@ from reference.queue.queue import Queue
 from reference.queue.report import line
 from reference.storage.domains import Domains, MailingList
 from reference.storage.errors import StorageError
+from reference.transport.list_requests import Request
 
 #: Seconds until a posting that could not be stored is tried again.
 RETRY = 600.0
@@ -50,7 +51,44 @@ class ListDistribution:
         self._queue = queue
 
     def enqueue(self, message: QueuedMessage, host: str, entries: Sequence[Entry]) -> None:
-        """Distribute a posting."""
+        """Distribute a posting, and do what a request asks for."""
+        postings = [entry for entry in entries if not entry.address]
+        if postings:
+            self._post(message, host, postings)
+        for entry in entries:
+            if entry.address:
+                self._request(message, host, entry)
+
+    def _request(self, message: QueuedMessage, host: str, entry: Entry) -> None:
+        mailing_list = self._find(host)
+        if mailing_list is None:
+            outcome = failed("unknown mailing list", "5.1.1")
+            self._queue.dequeuer.report(message, [entry.index], outcome)
+            return
+        request = Request(
+            mailing_list=mailing_list,
+            suffix=entry.address,
+            domains=self._domains,
+            now=self._clock.time(),
+        )
+        try:
+            answer = request.answer(message.header(), message.envelope.return_path)
+        except (StorageError, OSError) as error:
+            self._later(message, host, [entry], str(error))
+            return
+
+        def answered(_: object) -> None:
+            self._log.write(2, f"LIST({host})", f"[{message.name}] {answer.outcome.text}")
+            self._queue.dequeuer.report(message, [entry.index], answer.outcome)
+
+        if answer.envelope is None:
+            answered(None)
+            return
+        self._queue.submit(answer.envelope, answer.content).addCallback(answered).addErrback(
+            lambda failure: self._later(message, host, [entry], str(failure.value))
+        )
+
+    def _post(self, message: QueuedMessage, host: str, entries: Sequence[Entry]) -> None:
         indexes = [entry.index for entry in entries]
         reports = self._queue.dequeuer
         mailing_list = self._find(host)

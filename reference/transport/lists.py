@@ -1,8 +1,9 @@
 """The LIST module's part in routing.
 
 Guide 3.5.2, LIST Module, Routing. On the first call, before anybody looks for an account, the
-module takes ``listname@domain`` when the list exists, and changes ``listname-admin`` and
-``listname-request`` into the list owner's address.
+module takes ``listname@domain`` when the list exists, with the suffixes of subscription requests
+too, and changes ``listname-admin`` and ``listname-request`` into the list owner's address. The
+address in a list's queue is empty for a posting and the suffix for a request.
 
 What happens to a posting is :mod:`reference.transport.list_distribution`'s business.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from reference.kernel.routes import Accept, Address, Rewrite
 from reference.storage.domains import Domain, Domains, MailingList
+from reference.transport.list_requests import OPERATIONS
 
 #: Local parts that lead to the owner of a list.
 OWNER_SUFFIXES = ("-admin", "-request")
@@ -32,7 +34,18 @@ class ListRouting:
         found = domain.find(address.local)
         if isinstance(found, MailingList):
             return Accept(label_of(found), "")
-        return None if found is not None else _owner(address.local.lower(), domain)
+        if found is not None:
+            return None
+        local = address.local.lower()
+        return _owner(local, domain) or _request(local, domain)
+
+
+def _request(local: str, domain: Domain) -> Accept | None:
+    name, mark, suffix = local.rpartition("-")
+    mailing_list = domain.lists.get(name)
+    if not mark or mailing_list is None or suffix not in OPERATIONS:
+        return None
+    return Accept(label_of(mailing_list), suffix)
 
 
 def label_of(mailing_list: MailingList) -> str:
