@@ -1,0 +1,1 @@
+"""Families of scenarios, generated where the documents give a rule rather than an example."""

@@ -1,0 +1,149 @@
+"""The arithmetic of retries: when the server tries, warns and gives up.
+
+Guide 3.5.2, SMTP Module, Configuring the SMTP module: Retry Every, then Every … After, Keep Trying,
+Send Warnings After. An attempt that fails is repeated after the first interval, once the message
+has spent the time After in the queue after the second one; what cannot be delivered within the time
+for which the server keeps trying is returned; one warning is sent when the given time has passed.
+All times are minutes.
+
+Where two moments of a case would be too near to be told apart, or the documents leave the moment
+open (does a server give up at once, or at its next attempt?), nothing is demanded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from conformance.generate.family import Draft, Family, minutes
+
+_MOST_ATTEMPTS = 14
+#: Minutes on either side of an event at which the scenario looks.
+_NEAR = 1
+_NEVER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The settings, in minutes."""
+
+    every: int
+    later: int
+    after: int
+    keep: int
+    warn: int = _NEVER
+
+
+def attempts(case: Case) -> list[int]:
+    """Return the ages at which the server tries, up to the first that is too late: the model."""
+    moments = [0]
+    while moments[-1] < case.keep:
+        age = moments[-1]
+        moments.append(age + (case.every if age < case.after else case.later))
+    return moments
+
+
+@st.composite
+def _cases(draw: st.DrawFn) -> Case:
+    def up_to(most: int) -> int:
+        return 5 * draw(st.integers(1, most // 5))
+
+    case = Case(
+        every=up_to(120),
+        later=up_to(480),
+        after=up_to(600),
+        keep=up_to(4320),
+        warn=draw(st.just(_NEVER) | st.integers(1, 600).map(lambda number: number * 5)),
+    )
+    moments = attempts(case)
+    assume(len(moments) <= _MOST_ATTEMPTS)
+    assume(not {case.after, case.keep, case.warn} & set(moments))
+    assume(len({case.after, case.keep, case.warn}) == 3)
+    return case
+
+
+def _draft(case: Case) -> Draft:
+    return Draft(
+        title=(
+            f"Every {minutes(case.every)}, then every {minutes(case.later)} after "
+            f"{minutes(case.after)}, for {minutes(case.keep)}"
+        ),
+        given={
+            "domains": {"mycompany.com": {"accounts": ["john"]}},
+            "clients": ["10.1.1.1"],
+            "settings": {
+                "SMTP": {
+                    "Retry Every": f"{case.every}m",
+                    "then Every": f"{case.later}m",
+                    "After": f"{case.after}m",
+                    "Keep Trying for": f"{case.keep}m",
+                    "Send Warnings After": f"{case.warn}m" if case.warn else "never",
+                }
+            },
+            "peers": {"company.com": {"address": "11.22.33.44", "replies": {"connect": "drop"}}},
+        },
+        steps=_Course(case).steps(),
+        note="Where the documents leave open when exactly something happens, nothing is demanded.",
+    )
+
+
+class _Course:
+    """The steps of a case, in the order of time."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._moments = attempts(case)
+        self._now = 0
+        self._steps: list[dict[str, object]] = [
+            {"mail": {"from": "john@mycompany.com", "to": "user@company.com", "source": "10.1.1.1"}}
+        ]
+
+    def steps(self) -> list[dict[str, object]]:
+        """Return the steps."""
+        *tried, too_late = self._moments
+        looks = {moment + side for moment in tried[1:] for side in (-_NEAR, _NEAR)}
+        looks |= {self._case.keep - _NEAR, max(self._case.keep, too_late) + _NEAR}
+        if self._case.warn and self._case.warn < self._case.keep:
+            looks |= {self._case.warn - _NEAR, self._warned_by() + _NEAR}
+        for moment in sorted(moment for moment in looks if moment > 0):
+            self._look(moment)
+        return self._steps
+
+    def _warned_by(self) -> int:
+        """Return the age by which a server has warned that does so with an attempt."""
+        return min(moment for moment in self._moments if moment >= self._case.warn)
+
+    def _look(self, moment: int) -> None:
+        case = self._case
+        self._say("wait", minutes(moment - self._now))
+        self._now = moment
+        if moment < case.keep:
+            done = sum(attempt <= moment for attempt in self._moments)
+            self._say("connected", {"host": "company.com", "count": done})
+            self._say("queued", 1)
+            self._reports("failed", 0)
+        elif moment > self._moments[-1]:
+            self._say("queued", 0)
+            self._reports("failed", 1)
+        warned_by = self._warned_by() if _NEVER < case.warn < case.keep else case.keep
+        if not case.warn or moment < case.warn or case.warn > case.keep:
+            self._reports("delayed", 0)
+        elif moment > warned_by and warned_by < case.keep:
+            self._reports("delayed", 1)
+
+    def _reports(self, action: str, count: int) -> None:
+        self._say("bounced", {"to": "john@mycompany.com", "action": action, "count": count})
+
+    def _say(self, key: str, value: object) -> None:
+        self._steps.append({key: value})
+
+
+FAMILY = Family(
+    name="retries",
+    about="the arithmetic of retries: two intervals, warnings, giving up",
+    source="Guide 3.5.2 > SMTP Module > Configuring the SMTP module",
+    cases=_cases(),
+    draft=_draft,
+)
