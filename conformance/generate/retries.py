@@ -102,35 +102,40 @@ class _Course:
 
     def steps(self) -> list[dict[str, object]]:
         """Return the steps."""
+        case = self._case
         *tried, too_late = self._moments
+        given_up = max(case.keep, too_late) + _NEAR
         looks = {moment + side for moment in tried[1:] for side in (-_NEAR, _NEAR)}
-        looks |= {self._case.keep - _NEAR, max(self._case.keep, too_late) + _NEAR}
-        if self._case.warn and self._case.warn < self._case.keep:
-            looks |= {self._case.warn - _NEAR, self._warned_by() + _NEAR}
-        for moment in sorted(moment for moment in looks if moment > 0):
-            self._look(moment)
+        about_reports = {case.keep - _NEAR, given_up}
+        if self._warns:
+            about_reports |= {case.warn - _NEAR, self._warned_by() + _NEAR}
+        for moment in sorted(looks | about_reports):
+            self._say("wait", minutes(moment - self._now))
+            self._now = moment
+            if moment < case.keep:
+                done = sum(attempt <= moment for attempt in self._moments)
+                self._say("connected", {"host": "company.com", "count": done})
+            if moment in about_reports:
+                self._look_for_reports(given_up)
         return self._steps
+
+    @property
+    def _warns(self) -> bool:
+        return _NEVER < self._case.warn < self._case.keep
 
     def _warned_by(self) -> int:
         """Return the age by which a server has warned that does so with an attempt."""
         return min(moment for moment in self._moments if moment >= self._case.warn)
 
-    def _look(self, moment: int) -> None:
-        case = self._case
-        self._say("wait", minutes(moment - self._now))
-        self._now = moment
-        if moment < case.keep:
-            done = sum(attempt <= moment for attempt in self._moments)
-            self._say("connected", {"host": "company.com", "count": done})
-            self._say("queued", 1)
-            self._reports("failed", 0)
-        elif moment > self._moments[-1]:
-            self._say("queued", 0)
-            self._reports("failed", 1)
-        warned_by = self._warned_by() if _NEVER < case.warn < case.keep else case.keep
-        if not case.warn or moment < case.warn or case.warn > case.keep:
+    def _look_for_reports(self, given_up: int) -> None:
+        case, moment = self._case, self._now
+        if moment < case.keep or moment == given_up:
+            failed = int(moment == given_up)
+            self._say("queued", 1 - failed)
+            self._reports("failed", failed)
+        if not self._warns or moment < case.warn:
             self._reports("delayed", 0)
-        elif moment > warned_by and warned_by < case.keep:
+        elif self._warned_by() < min(moment, case.keep):
             self._reports("delayed", 1)
 
     def _reports(self, action: str, count: int) -> None:

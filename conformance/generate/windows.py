@@ -91,7 +91,7 @@ def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def _until(moment: int) -> dict[str, str]:
+def _until(moment: int) -> dict[str, object]:
     day, minute = divmod(moment % _WEEK, _DAY)
     return {"wait": f"until {_DAYS[day]} {_clock(minute)}"}
 
@@ -112,7 +112,11 @@ def _draft(case: Case) -> Draft:
             "domains": {"company.com": {"accounts": ["john"]}},
             "clients": ["10.1.1.1"],
             "settings": {
-                "Schedule": {"TCP Activity Schedule": [period.element() for period in case.periods]}
+                # Mail that waits for a week must not be too old by then.
+                "SMTP": {"Keep Trying for": "30d"},
+                "Schedule": {
+                    "TCP Activity Schedule": [period.element() for period in case.periods]
+                },
             },
             "peers": {"domain.dom": "11.22.33.44"},
         },
