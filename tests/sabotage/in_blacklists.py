@@ -9,6 +9,12 @@ _RBL = "kernel/rbl.py"
 CASES = (
     *cases(
         BLACKLISTS,
+        blacklisted_names_are_case_sensitive=(
+            _PROTECTION,
+            'r"[\\1]", text.rstrip(".").lower())',
+            'r"[\\1]", text.rstrip("."))',
+            "blacklists/names",
+        ),
         listed_answers_end_early=(
             _RBL,
             "LAST_LISTED = 0x7F01FFFF",
@@ -103,12 +109,6 @@ CASES = (
             'not await self._matching(owner, "UnBlacklistByName", "UnBlacklistedNames")',
             'not await self._matching(owner, "", "UnBlacklistedNames")',
             "blacklists/white-hole-names",
-        ),
-        blacklisted_names_are_case_sensitive=(
-            _PROTECTION,
-            'r"[\\1]", text.rstrip(".").lower())',
-            'r"[\\1]", text.rstrip("."))',
-            "blacklists/names",
         ),
     ),
 )

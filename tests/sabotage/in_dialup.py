@@ -17,10 +17,10 @@ CASES = cases(
         "return False",
         "dialup/hold",
     ),
-    released_mail_is_held_again=(
-        _SEND,
-        "        if queue.released:\n            return False\n",
-        "",
+    released_mail_is_held_on=(
+        "transport/smtp_queues.py",
+        "        self.held = self.barred = False\n",
+        "        self.barred = False\n",
         "dialup/hold",
     ),
     atrn_goes_without_a_login=(
@@ -58,12 +58,6 @@ CASES = cases(
         'route = router.route(f"wakeup@{domain}")',
         'route = router.route(f"postmaster@{domain}")',
         "dialup/etrn-routed",
-    ),
-    etrn_says_yes_to_everything=(
-        _TURN,
-        "        if not self._sender.release(queue):\n",
-        "        if not self._sender.release(queue) and not queue:\n",
-        "dialup/etrn-releases",
     ),
     # As a customer
     etrn_in_spite_of_use_atrn=(

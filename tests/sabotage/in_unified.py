@@ -1,6 +1,6 @@
 """Faults of unified domain-wide accounts (Guide 3.5.2, Local Delivery) and of mailbox formats."""
 
-from sabotage.case import MAILBOXES, UNIFIED, cases
+from sabotage.case import MAILBOXES, MAPPING, UNIFIED, cases
 
 _LOCAL = "transport/local.py"
 _MDIR = "storage/mdir.py"
@@ -33,12 +33,6 @@ CASES = (
             "return self._account(account, self._domains.main, real_to)",
             "unified-accounts/domain-suffix",
         ),
-        pop_views_hide_nothing=(
-            "protocols/pop.py",
-            "if names_recipient(mailbox.read(message), field, login.real_to)",
-            "if mailbox.read(message)",
-            "unified-accounts/pop-view",
-        ),
     ),
     *cases(
         MAILBOXES,
@@ -59,6 +53,16 @@ CASES = (
             'return f"{uid}-{flag_letters(flags).decode()}-{stamp}"',
             'return f"{uid}-{flag_letters(flags).decode()}-{stamp[2:]}00"',
             "mailboxes/mdir",
+        ),
+    ),
+    *cases(
+        UNIFIED,
+        MAPPING,
+        pop_views_hide_nothing=(
+            "protocols/pop.py",
+            "if names_recipient(mailbox.read(message), field, login.real_to)",
+            "if mailbox.read(message)",
+            "unified-accounts/pop-view",
         ),
     ),
 )
