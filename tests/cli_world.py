@@ -88,6 +88,7 @@ class CLIWorld:
         self.released: list[str] = []
         self.refreshed = 0
         self.stopped = 0
+        self.polled: list[Account] = []
         self.kernel = Kernel(
             records_changed=self.polled.append,
             domains=self.domains,

@@ -164,8 +164,8 @@ GIVEN = {
     "peer's reply": (
         "peers: {a.com: {address: 11.1.1.1, replies: {mail: nope}}}",
         (
-            "5:54: “nope” is no reply of a peer; write a line such as “450 try later”, "
-            "or ok, hang (never answer), drop (close at once)"
+            "5:54: “nope” is no reply of a peer; write a line such as “450 try later” "
+            "(POP3: “-ERR in use”), or ok, hang (never answer), drop (close at once)"
         ),
     ),
     "peer's verb": (
