@@ -26,6 +26,7 @@ COMMANDS = {
     "coverage": ("coverage", "hold scenarios and results against the documents' statements"),
     "report": ("report", "make the HTML page from one or more result files"),
     "world": ("world", "set up a scenario's world and leave it running for telnet"),
+    "generate": ("generate", "look for differences by random scenarios, where there is a rule"),
     "relay-test": ("relay_test", "try the known ways to make a server relay for a stranger"),
     "serve": ("serve", "start the reference server with the options that follow"),
 }

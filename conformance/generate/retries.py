@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from conformance.generate.family import Draft, Family, minutes
 
-_MOST_ATTEMPTS = 14
+_MOST_ATTEMPTS = 12
+#: Minutes between which intervals are drawn.
+_STEP = 5
+_FOR_EVER = 10000
 #: Minutes on either side of an event at which the scenario looks.
 _NEAR = 1
 _NEVER = 0
@@ -47,21 +49,18 @@ def attempts(case: Case) -> list[int]:
 
 @st.composite
 def _cases(draw: st.DrawFn) -> Case:
-    def up_to(most: int) -> int:
-        return 5 * draw(st.integers(1, most // 5))
+    """Draw a case whose attempts fall on whole steps and whose other moments never do."""
 
-    case = Case(
-        every=up_to(120),
-        later=up_to(480),
-        after=up_to(600),
-        keep=up_to(4320),
-        warn=draw(st.just(_NEVER) | st.integers(1, 600).map(lambda number: number * 5)),
-    )
-    moments = attempts(case)
-    assume(len(moments) <= _MOST_ATTEMPTS)
-    assume(not {case.after, case.keep, case.warn} & set(moments))
-    assume(len({case.after, case.keep, case.warn}) == 3)
-    return case
+    def within(span: int) -> int:
+        return _STEP * draw(st.integers(0, span // _STEP - 1))
+
+    every, later = within(120) + _STEP, within(480) + _STEP
+    after = every * draw(st.integers(0, _MOST_ATTEMPTS)) + within(every) + 2
+    moments = attempts(Case(every, later, after, _FOR_EVER))[: _MOST_ATTEMPTS + 1]
+    last = draw(st.integers(0, len(moments) - 2))
+    keep = moments[last] + within(moments[last + 1] - moments[last]) + 3
+    warn = draw(st.just(_NEVER) | st.integers(0, keep // _STEP + 9).map(lambda n: n * _STEP + 4))
+    return Case(every, later, after, keep, warn)
 
 
 def _draft(case: Case) -> Draft:
