@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sabotage.case import Sabotage
 from sabotage.workshop import Workshop
 from scenario_files import HEAD, complaints, load_one
 from test_world_peers import Sender, connection, play
+from twisted.internet.selectreactor import SelectReactor
 
 from conformance.run.client import EngineClient
 from conformance.run.messages import EngineSettings
@@ -22,6 +24,7 @@ from conformance.scenario.steps import ClockStep, DiskStep, PeerStep
 from conformance.targets.file import load_target
 from conformance.world.world import World
 from reference.kernel.clocks import HeldClock
+from reference.main import steady
 
 ROOT = Path(__file__).parents[1]
 
@@ -141,6 +144,16 @@ def test_the_wall_clock_is_set_and_timers_do_not_notice() -> None:
     clock.jump(1e6)
     clock.fire_next()
     assert (clock.time(), clock.next_due()) == (1_000_560.0, None)
+
+
+def test_a_clock_that_is_set_back_holds_up_no_timer() -> None:
+    reactor = SelectReactor()
+    steady(reactor)
+    before = time.monotonic()
+    due = reactor.callLater(60, lambda: None).getTime()
+    assert before + 60 <= due <= time.monotonic() + 60
+    for reader in reactor.removeAll():
+        reader.connectionLost(None)
 
 
 def engine(plan: str) -> EngineClient:
