@@ -15,7 +15,7 @@ from scenario_files import HEAD, complaints, load_one
 from test_world_peers import Sender, connection, play
 from twisted.internet.selectreactor import SelectReactor
 
-from conformance.run.client import EngineClient
+from conformance.run.client import EngineClient, EngineError
 from conformance.run.messages import EngineSettings
 from conformance.run.outcome import Outcome
 from conformance.scenario.load import load_file
@@ -164,6 +164,10 @@ def engine(plan: str) -> EngineClient:
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[EngineClient]:
     with engine("namespace") as client:
+        try:
+            client.ready()
+        except EngineError as error:
+            pytest.skip(f"without the namespace plan there are no disks: {error}")
         yield client
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,13 +71,15 @@ def test_attempts(last: retries.Case, expected: list[int]) -> None:
         (Case(login=True), True),
         (Case(everybody=True), True),
         (Case(host_is_client=True), True),
-        (Case(host_is_client=True, routes=2), False),
-        (Case(host_is_client=True, routes=2, to_clients="to all addresses"), True),
+        (Case(host_is_client=True, form="routes"), False),
+        (Case(host_is_client=True, form="routes", to_clients="to all addresses"), True),
         (Case(host_is_client=True, to_clients="no"), False),
+        (Case(host_is_client=True, form="quoted"), False),
+        (Case(host_is_client=True, form="quoted", to_clients="to all addresses"), True),
         (Case(record="alias"), True),
         (Case(record="domain", prefix="Relay:"), True),
-        (Case(record="domain", prefix="Relay:", routes=2), False),
-        (Case(record="domain", prefix="RelayAll:", routes=2), True),
+        (Case(record="domain", prefix="Relay:", form="routes"), False),
+        (Case(record="domain", prefix="RelayAll:", form="routes"), True),
         (Case(record="alias", prefix="NoRelay:"), False),
         (Case(record="alias", prefix="NoRelay:", host_is_client=True), True),
         (Case(record="both", prefix="Relay:", second="NoRelay:"), True),
@@ -92,6 +96,7 @@ def test_lists_of_addresses() -> None:
     one, span = Line(start, start), Line(start + 5, start + 8, ranged=True, comment="LAN")
     assert (one.text(), span.text()) == ("10.34.50.0", "10.34.50.5-10.34.50.8 ; LAN")
     assert replace(span, disabled=True).text() == ";10.34.50.5-10.34.50.8 ; LAN"
+    assert replace(one, padded=True).text() == "10.34.50.00"
     held = [number - start for number in range(start, start + 20) if span.holds(number)]
     assert held == [5, 6, 7, 8]
     assert not replace(span, disabled=True).holds(start + 5)
@@ -301,6 +306,18 @@ def test_misuse_is_a_sentence(
     assert said.startswith("mailproof generate: ")
     assert sentence in said
     assert said.count("\n") == 1
+
+
+def test_without_hypothesis_the_command_says_so() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None; from conformance.cli import main; "
+        "sys.exit(main(['generate']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "mailproof generate: Hypothesis is missing; install it: pip install 'mailproof[generate]'\n"
+    )
 
 
 def test_the_command_searches(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -30,12 +30,14 @@ class Line:
     comment: str = ""
     disabled: bool = False
     """A comment line: nothing of it counts."""
+    padded: bool = False
+    """Written like the guide's 10.34.50.01."""
 
     def text(self) -> str:
         """Return the line as an administrator writes it."""
-        text = dotted(self.start)
+        text = dotted(self.start, padded=self.padded)
         if self.ranged:
-            text += f"-{dotted(self.end)}"
+            text += f"-{dotted(self.end, padded=self.padded)}"
         if self.comment:
             text += f" ; {self.comment}"
         return f";{text}" if self.disabled else text
@@ -55,9 +57,10 @@ class Case:
     probes: tuple[int, ...]
 
 
-def dotted(number: int) -> str:
-    """Return the address 10.34.x.y."""
-    return f"10.34.{number >> 8}.{number & 255}"
+def dotted(number: int, *, padded: bool = False) -> str:
+    """Return the address 10.34.x.y, the last number with two digits at least if it is padded."""
+    last = number & 255
+    return f"10.34.{number >> 8}.{last:02}" if padded else f"10.34.{number >> 8}.{last}"
 
 
 def refusals(case: Case, number: int) -> dict[str, str]:
@@ -79,7 +82,14 @@ _COMMENTS = st.sampled_from(("", "our LAN", "10.34.50.1", "a-b; c"))
 def _lines(draw: st.DrawFn) -> Line:
     ranged = draw(st.booleans())
     ends = sorted((draw(_NUMBERS), draw(_NUMBERS))) if ranged else [draw(_NUMBERS)] * 2
-    return Line(ends[0], ends[1], ranged, draw(_COMMENTS), draw(st.integers(0, 4)) == 4)
+    return Line(
+        start=ends[0],
+        end=ends[1],
+        ranged=ranged,
+        comment=draw(_COMMENTS),
+        disabled=draw(st.integers(0, 4)) == 4,
+        padded=draw(st.booleans()),
+    )
 
 
 @st.composite

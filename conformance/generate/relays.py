@@ -8,8 +8,8 @@ method. Mail for another host is taken
 - for an address that a Router record has marked: one without a prefix or with Relay:, when the
   address has no more than one route; one with RelayAll:, whatever the address; NoRelay: sets no
   marker and takes none away,
-- for a host in the Client list: any address, or a simple one, or none, as Relay to Clients says;
-  the address is looked at as the sender wrote it,
+- for a host in the Client list: any address, or a simple one (of one route and without quotation
+  marks), or none, as Relay to Clients says; the address is looked at as the sender wrote it,
 
 and refused otherwise.
 """
@@ -44,15 +44,17 @@ class Case:
     prefix: str = ""
     second: str = ""
     """The prefix of the domain's record where there are both."""
-    routes: int = 1
-    """2: the address has another route in its local part."""
+    form: str = "simple"
+    """``simple``; ``routes``: the address has another route in its local part; ``quoted``: its
+    local part stands in quotation marks (where no record has to do with it)."""
 
 
 def address(case: Case) -> str:
     """Return the recipient, as the sender writes it."""
     if case.record in ("alias", "both"):
         return "joe@mydomain.com"
-    local = "joe" if case.routes == 1 else "joe%far.example"
+    quoted = '"joe"' if case.record == "none" else "joe"
+    local = {"simple": "joe", "routes": "joe%far.example", "quoted": quoted}[case.form]
     return f"{local}@{_HOST if case.record == 'none' else 'clienthost.com'}"
 
 
@@ -67,7 +69,7 @@ def records(case: Case) -> list[str]:
 
 def relayed(case: Case) -> bool:
     """Tell whether the message is taken: the model."""
-    simple = case.routes == 1 or case.record in ("alias", "both")
+    simple = address(case).startswith("joe@")
     return (
         case.client
         or case.login
@@ -98,7 +100,7 @@ _CASES = st.builds(
     record=st.sampled_from(("none", "alias", "domain", "both")),
     prefix=st.sampled_from(_PREFIXES),
     second=st.sampled_from(_PREFIXES),
-    routes=st.integers(1, 2),
+    form=st.sampled_from(("simple", "routes", "quoted")),
 )
 
 
