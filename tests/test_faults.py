@@ -250,8 +250,9 @@ SABOTAGES = (
     _case(
         "full-disk-goes-unnoticed",
         "queue/directory.py",
-        "        if self._error is not None:\n            raise self._error\n        self._flush()",
-        "        try:\n            self._flush()\n        except OSError:\n            pass",
+        "                view = view[os.write(self._fd, view) :]",
+        "                try:\n                    view = view[os.write(self._fd, view) :]\n"
+        "                except OSError:\n                    break",
         "disk-full-receiving",
     ),
     _case(
