@@ -24,6 +24,11 @@ CHAPTERS = frozenset(
         *(RECEIVING, LISTENERS, TLS, SENDING, DIALUP, TRANSFER, LOCAL, UNIFIED, MAILBOXES),
     }
 )
+#: Areas: chapters that lean on each other by their own requirements. A case whose fault is a matter
+#: of all of them names the area.
+ADDRESSES = (ROUTER, MAPPING, FORWARDERS, LOCAL, UNIFIED)
+RECEPTION = (PROTECTION, BLACKLISTS, SMTP, RECEIVING, LISTENERS, TLS)
+TRANSPORT = (SMTP, SENDING, DIALUP, TRANSFER)
 
 
 class SabotageError(Exception):

@@ -57,9 +57,6 @@ CASES = (
             "        if self._names:\n            self._found = await",
             "blacklists/names-of-clients",
         ),
-    ),
-    *cases(
-        BLACKLISTS,
         black_lists_come_before_white_holes=(
             _PROTECTION,
             """\

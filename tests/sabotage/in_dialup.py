@@ -2,10 +2,10 @@
 
 from sabotage.case import DIALUP, cases
 
-_RECEIVE = "protocols/smtp_receive.py"
 _SCHEDULE = "kernel/schedule.py"
 _SEND = "transport/smtp_send.py"
 _TURN = "protocols/smtp_turn.py"
+_TURNS = "protocols/smtp_turns.py"
 _WAKEUPS = "transport/wakeups.py"
 
 CASES = cases(
@@ -24,9 +24,21 @@ CASES = cases(
         "dialup/hold",
     ),
     atrn_goes_without_a_login=(
-        "protocols/smtp_turns.py",
-        'if self._login is None:\n            raise Fault(530, "authentication is required")',
-        'if self._login is None:\n            raise Fault(450, "authentication is required")',
+        _TURNS,
+        """\
+        if self._login is None:
+            raise Fault(530, "authentication is required")
+        account = self._login.account
+        turning = self._turning()
+        name = account.name if account.domain.is_main else ""
+""",
+        """\
+        turning = self._turning()
+        name = argument
+        if self._login is not None:
+            account = self._login.account
+            name = account.name if account.domain.is_main else ""
+""",
         "dialup/atrn-no-login",
     ),
     anybody_may_fetch_the_mail=(
@@ -42,13 +54,13 @@ CASES = cases(
         "dialup/atrn-refused",
     ),
     names_of_other_domains_may_fetch_mail=(
-        "protocols/smtp_turns.py",
+        _TURNS,
         'name = account.name if account.domain.is_main else ""',
         "name = account.name",
         "dialup/atrn-refused",
     ),
     strangers_may_wake_queues=(
-        "protocols/smtp_turns.py",
+        _TURNS,
         "return self._server.options.wakeups_from_clients and not self._client()",
         "return False",
         "dialup/accept-wakeups",

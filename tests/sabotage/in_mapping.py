@@ -1,6 +1,6 @@
 """Faults of domains and unified accounts (Guide 3.5.2, Mapping)."""
 
-from sabotage.case import FORWARDERS, MAPPING, ROUTER, cases
+from sabotage.case import FORWARDERS, LOCAL, MAPPING, ROUTER, UNIFIED, cases
 
 _LOCAL = "transport/local.py"
 
@@ -19,6 +19,21 @@ CASES = (
             "target = None",
             "mapping/login-by-alias",
         ),
+    ),
+    *cases(
+        MAPPING,
+        FORWARDERS,
+        domain_rights_reach_everywhere=(
+            "cli/rights.py",
+            "if domain == self.domain:",
+            "if domain:",
+            "mapping/domain-administrator",
+        ),
+    ),
+    *cases(
+        MAPPING,
+        LOCAL,
+        UNIFIED,
         x_real_to_lost=(
             "transport/local_store.py",
             "if names and field:",
@@ -31,6 +46,10 @@ CASES = (
             "line(recipient.address) for recipient in message.envelope.recipients",
             "mapping/plain-collecting-account",
         ),
+    ),
+    *cases(
+        MAPPING,
+        UNIFIED,
         unified_users_see_all=(
             "protocols/pop.py",
             "if not login.real_to:",
@@ -41,21 +60,13 @@ CASES = (
     *cases(
         MAPPING,
         ROUTER,
+        LOCAL,
+        UNIFIED,
         unified_accounts_forget_the_name=(
             _LOCAL,
             "return self._account(name, self._domains.main, address.local)",
             'return self._account(name, self._domains.main, "")',
             "mapping/unified-route",
-        ),
-    ),
-    *cases(
-        MAPPING,
-        FORWARDERS,
-        domain_rights_reach_everywhere=(
-            "cli/rights.py",
-            "if domain == self.domain:",
-            "if domain:",
-            "mapping/domain-administrator",
         ),
     ),
 )

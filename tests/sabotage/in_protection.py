@@ -1,6 +1,6 @@
 """Faults of relaying and client addresses (Guide 3.5.2, Protection)."""
 
-from sabotage.case import PROTECTION, cases
+from sabotage.case import DIALUP, PROTECTION, RECEPTION, cases
 
 _ACCESS = "kernel/access.py"
 _IPLIST = "kernel/iplist.py"
@@ -12,34 +12,10 @@ CASES = (
     *cases(
         PROTECTION,
         # Client addresses
-        range_ends_one_late=(
-            _IPLIST,
-            "    return start, end\n\n\ndef _network",
-            "    return start, end + 1\n\n\ndef _network",
-            "protection/client-list",
-        ),
-        range_begins_one_late=(
-            _IPLIST,
-            "    return start, end\n\n\ndef _network",
-            "    return start + 1, end\n\n\ndef _network",
-            "protection/client-list",
-        ),
-        comment_lines_are_addresses=(
-            _IPLIST,
-            'entry = line.partition(";")[0].strip()',
-            'entry = line.lstrip(";").partition(";")[0].strip()',
-            "protection/client-list",
-        ),
         client_name_not_verified=(
             _PROTECTION,
             "confirmed = name and owner.ip in await self._names.a(name)",
             "confirmed = name",
-            "protection/clients-by-name",
-        ),
-        any_client_name_will_do=(
-            _PROTECTION,
-            'if name in patterns), "")',
-            'if name in patterns or option == "DetectClientsByName"), "")',
             "protection/clients-by-name",
         ),
         listed_clients_are_looked_up=(
@@ -73,12 +49,6 @@ CASES = (
             "simple=not quoted and is_simple_local(address.local)",
             "simple=is_simple_local(address.local)",
             "protection/relay-to-clients",
-        ),
-        clients_known_without_their_mx=(
-            "protocols/smtp_reception.py",
-            "return await self._resolver.mx(host) or [(0, host)]",
-            "return [(0, host)]",
-            "protection/relay-to-clients-mx",
         ),
         relaying_for_everybody_cannot_be_allowed=(
             _RELAY,
@@ -190,6 +160,43 @@ CASES = (
             'self.get("AccessModes") & self.domain.get("DomainAccessModes")',
             'self.get("AccessModes")',
             "protection/mobile-service",
+        ),
+    ),
+    *cases(
+        *RECEPTION,
+        comment_lines_are_addresses=(
+            _IPLIST,
+            'entry = line.partition(";")[0].strip()',
+            'entry = line.lstrip(";").partition(";")[0].strip()',
+            "protection/client-list",
+        ),
+        any_client_name_will_do=(
+            _PROTECTION,
+            'if name in patterns), "")',
+            'if name in patterns or option == "DetectClientsByName"), "")',
+            "protection/clients-by-name",
+        ),
+        range_ends_one_late=(
+            _IPLIST,
+            "    return start, end\n\n\ndef _network",
+            "    return start, end + 1\n\n\ndef _network",
+            "protection/client-list",
+        ),
+        range_begins_one_late=(
+            _IPLIST,
+            "    return start, end\n\n\ndef _network",
+            "    return start + 1, end\n\n\ndef _network",
+            "protection/client-list",
+        ),
+    ),
+    *cases(
+        PROTECTION,
+        DIALUP,
+        clients_known_without_their_mx=(
+            "protocols/smtp_reception.py",
+            "return await self._resolver.mx(host) or [(0, host)]",
+            "return [(0, host)]",
+            "protection/relay-to-clients-mx",
         ),
     ),
 )

@@ -1,6 +1,6 @@
 """Faults of receiving mail (Guide 3.5.2, SMTP Module, Receiving Messages)."""
 
-from sabotage.case import RECEIVING, cases
+from sabotage.case import RECEIVING, TLS, cases
 
 _LINE = "protocols/line.py"
 _MESSAGE = "protocols/smtp_message.py"
@@ -94,6 +94,10 @@ CASES = (
             "            pass\n",
             "smtp-receiving/secure-port",
         ),
+    ),
+    *cases(
+        RECEIVING,
+        TLS,
         starttls_is_offered_again=(
             _RECEIVE,
             "        self.secure = True\n        # What was said",

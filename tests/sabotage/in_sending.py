@@ -1,6 +1,6 @@
 """Faults of sending mail (Guide 3.5.2, SMTP Module, Sending Messages via the Internet)."""
 
-from sabotage.case import LOCAL, SENDING, cases
+from sabotage.case import LOCAL, SENDING, TRANSFER, cases
 
 _CHANNEL = "transport/smtp_channel.py"
 _CONNECT = "transport/smtp_connect.py"
@@ -18,12 +18,6 @@ CASES = (
             "return messages > MANY or now",
             "return messages >= MANY or now",
             "smtp-sending/many-messages",
-        ),
-        channels_are_added_at_once=(
-            _QUEUES,
-            "return messages > MANY or now >= queue.progress + self._patience() - TOLERANCE",
-            "return messages > 0",
-            "smtp-sending/slow-transfers",
         ),
         channels_to_hosts_without_number=(
             _QUEUES,
@@ -56,10 +50,10 @@ CASES = (
             "if not name:",
             "smtp-sending/send-auth-elsewhere",
         ),
-        addresses_of_recipients_demand_nothing=(
+        hosts_demand_no_security=(
             _CONNECT,
             "return queue.domain in listed or any(",
-            "return queue.domain in listed or all(",
+            "return queue.domain in listed and any(",
             "smtp-sending/secure-routed",
         ),
         expired_certificates_will_do=(
@@ -115,6 +109,16 @@ CASES = (
             "return age >= self.give_up_after - TOLERANCE",
             "return age >= 2 * self.give_up_after",
             "smtp-sending/keep-trying",
+        ),
+    ),
+    *cases(
+        SENDING,
+        TRANSFER,
+        channels_are_added_at_once=(
+            _QUEUES,
+            "return messages > MANY or now >= queue.progress + self._patience() - TOLERANCE",
+            "return messages > 0",
+            "smtp-sending/slow-transfers",
         ),
     ),
 )

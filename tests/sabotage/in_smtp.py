@@ -1,6 +1,15 @@
 """Faults of the SMTP module: where mail goes, what blacklisted hosts hear (Guide 3.5.2, SMTP)."""
 
-from sabotage.case import FORWARDERS, MAPPING, PROTECTION, ROUTER, SMTP, cases
+from sabotage.case import (
+    ADDRESSES,
+    FORWARDERS,
+    PROTECTION,
+    RECEPTION,
+    ROUTER,
+    SMTP,
+    TRANSPORT,
+    cases,
+)
 
 _HOSTS = "transport/smtp_hosts.py"
 _RECEIVE = "protocols/smtp_receive.py"
@@ -12,6 +21,27 @@ _SEND = "transport/smtp_send.py"
 CASES = (
     *cases(
         SMTP,
+        blacklisted_recipients_lose_their_domain=(
+            _RECEPTION,
+            'f"{address.local}%{address.domain}" if address.domain else address.local',
+            "address.local",
+            "smtp/blacklisted-address-form",
+        ),
+        white_hole_always_told=(
+            _RECEPTION,
+            "return BLACKLISTED, IS_BLACKLISTED if known else IN_BLACK_LIST",
+            'return BLACKLISTED, WHITE_HOLE.format(domain=self.name(""))',
+            "smtp/white-hole-other-name",
+        ),
+        white_hole_never_told=(
+            _RECEPTION,
+            'return BLACKLISTED, WHITE_HOLE.format(domain=self.name(""))',
+            "return BLACKLISTED, IS_BLACKLISTED",
+            "smtp/white-hole-hint",
+        ),
+    ),
+    *cases(
+        *RECEPTION,
         ROUTER,
         blacklisted_hosts_are_told_550=(
             _REPLIES,
@@ -33,7 +63,7 @@ CASES = (
         ),
     ),
     *cases(
-        SMTP,
+        *TRANSPORT,
         ROUTER,
         PROTECTION,
         smtp_suffix_keeps_the_domain=(
@@ -50,7 +80,7 @@ CASES = (
         ),
     ),
     *cases(
-        SMTP,
+        *TRANSPORT,
         port_behind_a_name_ignored=(
             _ROUTE,
             'return f"{named[1]}:{_port(named[2])}"',
@@ -87,27 +117,9 @@ CASES = (
             "released = list(self._queues.values())",
             "smtp/wakeup-releases",
         ),
-        blacklisted_recipients_lose_their_domain=(
-            _RECEPTION,
-            'f"{address.local}%{address.domain}" if address.domain else address.local',
-            "address.local",
-            "smtp/blacklisted-address-form",
-        ),
-        white_hole_always_told=(
-            _RECEPTION,
-            "return BLACKLISTED, IS_BLACKLISTED if known else IN_BLACK_LIST",
-            'return BLACKLISTED, WHITE_HOLE.format(domain=self.name(""))',
-            "smtp/white-hole-other-name",
-        ),
-        white_hole_never_told=(
-            _RECEPTION,
-            'return BLACKLISTED, WHITE_HOLE.format(domain=self.name(""))',
-            "return BLACKLISTED, IS_BLACKLISTED",
-            "smtp/white-hole-hint",
-        ),
     ),
     *cases(
-        PROTECTION,
+        *RECEPTION,
         ROUTER,
         FORWARDERS,
         every_recipient_gets_250=(
@@ -118,10 +130,8 @@ CASES = (
         ),
     ),
     *cases(
-        SMTP,
-        ROUTER,
-        MAPPING,
-        FORWARDERS,
+        *ADDRESSES,
+        *TRANSPORT,
         PROTECTION,
         unknown_names_vanish=(
             "transport/local.py",

@@ -27,7 +27,7 @@ CASES = (
             _SIDE,
             "        context.add_extra_chain_cert(issuer)\n",
             "        str(issuer)\n",
-            "tls/chain-shown",
+            "tls/chain",
         ),
         certificates_outlive_their_key=(
             _PEM,

@@ -79,12 +79,6 @@ CASES = (
             "        owed.token.done()\n",
             "message-transfer/processors",
         ),
-        words_of_notify_in_capitals_only=(
-            "queue/envelope.py",
-            'return condition in self.notify.upper().split(",")',
-            'return condition in self.notify.split(",")',
-            "message-transfer/notify",
-        ),
         reports_forget_the_envelope_id=(
             "queue/report.py",
             "    if report.envelope.envid:\n",
@@ -114,6 +108,17 @@ CASES = (
                 "                self._modules[module].enqueue(routed.message, host, [entry])\n"
             ),
             "smtp-sending/one-copy",
+        ),
+    ),
+    *cases(
+        SENDING,
+        LOCAL,
+        TRANSFER,
+        delays_are_not_reported=(
+            "queue/envelope.py",
+            'return condition != "SUCCESS"',
+            'return condition == "FAILURE"',
+            "smtp-sending/warnings",
         ),
     ),
 )
