@@ -14,6 +14,12 @@ from typing import Any
 from twisted.internet.tcp import Connection
 
 
+def send_at_once(transport: Any) -> None:
+    """Let a TCP connection send small pieces without waiting for the client to confirm others."""
+    if isinstance(transport, Connection):
+        transport.setTcpNoDelay(True)
+
+
 def write_now(transport: Any, octets: bytes) -> None:
     """Write octets to a transport, at once if it is an idle TCP connection."""
     if is_idle(transport):

@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from reference.kernel.clock import Clock, Timer
 from reference.kernel.work import Token, Work
-from reference.protocols.eager import is_idle, write_now
+from reference.protocols.eager import is_idle, send_at_once, write_now
 from reference.protocols.tls import Side
 
 T = TypeVar("T")
@@ -205,6 +205,7 @@ class CommandProtocol(ByteProtocol):
         self.remote_ip = getattr(self.transport.getPeer(), "host", "")
         self.local_ip = getattr(self.transport.getHost(), "host", "")
         self.transport.registerProducer(self, True)
+        send_at_once(self.transport)
         self._timer = self.clock.call_later(self.timeout(), self._expired)
         self._pumping = True
         self._run(self.greet)

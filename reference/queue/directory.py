@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from reference.kernel.clock import Clock
@@ -29,6 +29,8 @@ from reference.queue.threads import Threads
 
 #: Octets of a draft that are gathered before they are written.
 BUFFER = 65536
+#: Octets of contents that are kept in memory, of all messages.
+KEPT = 8 << 20
 FAILURE, LOW_LEVEL = 1, 4
 # Names of messages grow with time even when the directory was emptied: hundredths of a second since
 # 2020, so that one name does not stand for two messages in the logs of a day.
@@ -52,6 +54,8 @@ class QueueDirectory:
         self._log = log
         self._rounds = Rounds(folder=folder, threads=threads)
         self._next = 0
+        self._kept: dict[str, QueuedMessage] = {}  # with their content in memory, oldest first
+        self._octets = 0  # of these contents
 
     def new(self, envelope: Envelope) -> MessageFile:
         """Begin a message file ``ID.tmp``. Raises OSError."""
@@ -76,7 +80,9 @@ class QueueDirectory:
 
         def stored(_: None) -> QueuedMessage:
             self._note(LOW_LEVEL, draft.name, f"{draft.name}.msg stored, {draft.size} bytes")
-            return draft.message()
+            message = draft.message()
+            self._keep(message)
+            return message
 
         def lost(failure: Failure) -> Failure:
             self._note(FAILURE, draft.name, f"cannot store {draft.name}.msg: {failure.value}")
@@ -97,7 +103,20 @@ class QueueDirectory:
 
     def remove(self, message: QueuedMessage) -> Deferred[None]:
         """Remove the file of a message that is finished."""
-        return self._rounds.do(_Remove(message.path))
+        self._forget(message)
+        return succeed(None) if message.gone else self._rounds.do(_Remove(message.path))
+
+    def _keep(self, message: QueuedMessage) -> None:
+        """Let the newest messages have their content in memory: most are delivered at once."""
+        self._kept[message.name] = message
+        self._octets += message.kept
+        while self._octets > KEPT:
+            self._forget(next(iter(self._kept.values())))
+
+    def _forget(self, message: QueuedMessage) -> None:
+        if self._kept.pop(message.name, None) is not None:
+            self._octets -= message.kept
+            message.forget()
 
     def scan(self) -> list[str]:
         """Clean up at start, before any :meth:`new`; return the names of the messages in order."""
@@ -148,14 +167,20 @@ def read_head(path: Path) -> Head:
 class MessageFile:
     """A message being composed: ``ID.tmp``, and the job that makes it ``ID.msg``."""
 
+    in_folder = True
+
     def __init__(self, *, folder: Path, name: str, envelope: Envelope, submitted: float) -> None:
         self.name = name
         self.size = 0
         """Octets of content so far."""
         self._tmp = folder / f"{name}.tmp"
         self._path = folder / f"{name}.msg"
-        self._head = heads.dump(envelope, submitted)
+        self._envelope = envelope
+        self._submitted = submitted
+        self._head, self._places = heads.compose(envelope, submitted)
+        self._content: bytes | None = None
         self._buffer = bytearray(self._head)
+        self._flushed = False
         self._error: OSError | None = None
         self._fd = os.open(self._tmp, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
 
@@ -176,9 +201,15 @@ class MessageFile:
         """Write what is left and the content's length."""
         if self._error is not None:
             raise self._error
-        self._flush()
         length = b"%0*d" % (heads.LENGTH_DIGITS, self.size)
-        os.pwrite(self._fd, length, heads.LENGTH_OFFSET)
+        place = slice(heads.LENGTH_OFFSET, heads.LENGTH_OFFSET + heads.LENGTH_DIGITS)
+        if self._flushed:
+            self._flush()
+            os.pwrite(self._fd, length, place.start)
+        else:
+            self._buffer[place] = length
+            self._content = bytes(self._buffer[len(self._head) :])
+            self._flush()
         return self._fd
 
     def publish(self) -> None:
@@ -194,13 +225,9 @@ class MessageFile:
 
     def message(self) -> QueuedMessage:
         """Return the message that the published file holds."""
-        return QueuedMessage(name=self.name, path=self._path, head=self._parsed())
-
-    def _parsed(self) -> Head:
-        head = bytearray(self._head)
-        start = heads.LENGTH_OFFSET
-        head[start : start + heads.LENGTH_DIGITS] = b"%0*d" % (heads.LENGTH_DIGITS, self.size)
-        return heads.parse(bytes(head))
+        head = heads.new(self._envelope, self._submitted, len(self._head), self.size, self._places)
+        content, self._content = self._content, None
+        return QueuedMessage(name=self.name, path=self._path, head=head, content=content)
 
     def _flush(self) -> None:
         view = memoryview(self._buffer)
@@ -210,6 +237,7 @@ class MessageFile:
         finally:
             view.release()
         self._buffer = bytearray()
+        self._flushed = True
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
@@ -219,6 +247,8 @@ class MessageFile:
 
 class _Mark:
     """The job of overwriting status octets in place."""
+
+    in_folder = False
 
     def __init__(self, path: Path, marks: Sequence[tuple[int, bytes]]) -> None:
         self._path = path
@@ -241,7 +271,13 @@ class _Mark:
 
 
 class _Remove:
-    """The job of removing a finished message's file."""
+    """The job of removing a finished message's file.
+
+    It does not force the disk: the file system does that with the next message. A power failure
+    before may bring the file back, and the message is delivered again rather than lost.
+    """
+
+    in_folder = False
 
     def __init__(self, path: Path) -> None:
         self._path = path

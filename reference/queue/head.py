@@ -87,21 +87,45 @@ def status(state: State, warned: bool) -> bytes:
 
 def dump(envelope: Envelope, submitted: float) -> bytes:
     """Return the head of a new message; its content's length is still zero."""
+    return compose(envelope, submitted)[0]
+
+
+def compose(envelope: Envelope, submitted: float) -> tuple[bytes, tuple[int, ...]]:
+    """Return the head of a new message, and for each recipient the place of its status octets."""
     lines = [
         _line(b"S " + quote(envelope.source.protocol), _source_values(envelope.source)),
         _line(b"O", _options(envelope)),
         b"P <%b>\n" % quote(envelope.return_path),
     ]
-    lines.extend(
-        _line(b"R " + status(State.WAITING, False), _recipient_values(recipient))[:-1]
-        + b" <%b>\n" % quote(recipient.address)
-        for recipient in envelope.recipients
-    )
-    lines.append(b"\n")
-    rest = b"".join(lines)
     first = b"Q 1 %09d %015d %.3f\n"
-    length = len(first % (0, 0, submitted)) + len(rest)
-    return first % (length, 0, submitted) + rest
+    length = len(first % (0, 0, submitted)) + sum(map(len, lines))
+    places = []
+    for recipient in envelope.recipients:
+        places.append(length + 2)
+        lines.append(
+            _line(b"R " + status(State.WAITING, False), _recipient_values(recipient))[:-1]
+            + b" <%b>\n" % quote(recipient.address)
+        )
+        length += len(lines[-1])
+    lines.append(b"\n")
+    head = first % (length + 1, 0, submitted) + b"".join(lines)
+    return head, tuple(places)
+
+
+def new(
+    envelope: Envelope, submitted: float, size: int, content: int, places: tuple[int, ...]
+) -> Head:
+    """Return what the head of a new message says, as :func:`parse` would read it."""
+    count = len(places)
+    return Head(
+        envelope=envelope,
+        submitted=round(submitted, 3),
+        states=(State.WAITING,) * count,
+        warned=(False,) * count,
+        size=size,
+        content=content,
+        places=places,
+    )
 
 
 def head_size(start: bytes) -> int:

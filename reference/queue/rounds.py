@@ -14,6 +14,7 @@ the order in which they were handed in.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -27,13 +28,19 @@ from reference.queue.threads import Threads
 
 T = TypeVar("T")
 
-#: Files of one round that are synced at the same time: the file system then shares its journal
-#: writes among them.
+#: Files of one round that are synced at the same time on a slow disk: the file system then shares
+#: its journal writes among them.
 PARALLEL_SYNCS = 8
+#: Seconds of a file's sync from which on a disk counts as slow. On a fast one, threads cost more
+#: than they save.
+SLOW = 0.002
 
 
 class Job(Protocol):
     """A change in the queue directory."""
+
+    in_folder: bool
+    """The change is one of the directory, which is synced, too."""
 
     def write(self) -> int | None:
         """Write; return the descriptor to sync, if any. Raises OSError."""
@@ -97,10 +104,11 @@ def perform(jobs: Sequence[Job], folder: Path) -> list[OSError | None]:
     for at, job in enumerate(jobs):
         if errors[at] is None:
             _attempt(job.publish, at, errors)
-    try:
-        _sync_folder(folder)
-    except OSError as error:
-        errors = [error] * len(jobs)
+    if any(job.in_folder for job in jobs):
+        try:
+            _sync_folder(folder)
+        except OSError as error:
+            errors = [error] * len(jobs)
     for at, job in enumerate(jobs):
         if errors[at] is not None:
             job.undo()
@@ -118,6 +126,13 @@ def _attempt(call: Callable[[], T], at: int, errors: list[OSError | None]) -> T 
 def _sync(descriptors: Sequence[int | None], errors: list[OSError | None]) -> None:
     wanted = [(at, fd) for at, fd in enumerate(descriptors) if fd is not None]
     if len(wanted) < PARALLEL_SYNCS // 2:
+        for at, fd in wanted:
+            _attempt(partial(os.fsync, fd), at, errors)
+        return
+    at, fd = wanted.pop(0)
+    begun = time.perf_counter()
+    _attempt(partial(os.fsync, fd), at, errors)
+    if time.perf_counter() - begun < SLOW:
         for at, fd in wanted:
             _attempt(partial(os.fsync, fd), at, errors)
         return

@@ -275,9 +275,15 @@ class Mailbox:
                 written += _write_at(descriptor, buffer, written)
                 buffer.clear()
         buffer += b"\n"
-        _write_at(descriptor, buffer, written)
-        # Until now the length is 0: a crash leaves a record that is known to be torn.
-        _write_at(descriptor, form.length_field(length), offset + place[1])
+        field = form.length_field(length)
+        if written == offset:
+            # All goes at once: a record of which a crash has left a part is shorter than it says.
+            buffer[place[1] : place[1] + len(field)] = field
+            _write_at(descriptor, buffer, written)
+        else:
+            # Until the end the length is 0: a crash leaves a record that is known to be torn.
+            _write_at(descriptor, buffer, written)
+            _write_at(descriptor, field, offset + place[1])
         os.fsync(descriptor)
         return StoredMessage(
             uid=line.uid,
