@@ -260,6 +260,7 @@ class Server:
             version=VERSION,
             refresh=self._refresh,
             shutdown=lambda: self._reactor.callLater(0, self.end),
+            in_force=lambda: self._listeners.settled(),
         )
         self._services = build_services(neighbours)
         self._listeners = Listeners(

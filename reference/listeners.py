@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
@@ -83,6 +83,7 @@ class Listeners:
         self._tls = tls
         self._services: list[_Service] = []
         self._closing: set[Deferred[Any]] = set()
+        self._awaiting: list[Deferred[None]] = []
 
     def open(self, module: str, factory: Any) -> None:
         """Listen on a module's sockets from now on. Raises PortTaken."""
@@ -107,6 +108,14 @@ class Listeners:
         for service in self._services:
             service.open.clear()
         return DeferredList(closing)
+
+    def settled(self) -> Deferred[None]:
+        """Return what fires when the sockets are what the settings say."""
+        if not self._closing:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._awaiting.append(waiting)
+        return waiting
 
     def _wanted(self, service: _Service) -> Sequence[ListenerSocket]:
         if self._settings.get(service.module, _CHANNELS.get(service.module, "Channels")) == 0:
@@ -163,6 +172,9 @@ class Listeners:
             self._closing.discard(closing)
             if not self._closing:
                 self._open_missing()
+                awaiting, self._awaiting = self._awaiting, []
+                for waiting in awaiting:
+                    waiting.callback(None)
             task.done()
 
         closing.addBoth(closed)

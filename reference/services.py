@@ -8,7 +8,7 @@ they share (storage, the Router, the queue, logins) is handed in; the sockets ar
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,8 @@ class ServiceNeighbours:
     """Reads addresses and name servers from the operating system again."""
     shutdown: Callable[[], object]
     """Lets the server end soon."""
+    in_force: Callable[[], Awaitable[None]]
+    """Returns when the sockets are what the settings say."""
 
     def main_name(self) -> str:
         """Return the name of the Main Domain."""
@@ -325,6 +327,7 @@ def _commands(its: ServiceNeighbours, polling: RemotePolling) -> PWDNeighbours:
         commands=Interpreter(kernel=kernel, commands=COMMANDS),
         server_name=its.main_name,
         number=itertools.count(1).__next__,
+        in_force=its.in_force,
     )
 
 

@@ -14,6 +14,7 @@ from cli_world import CLIWorld
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -66,6 +67,7 @@ class PWDWorld(CLIWorld):
         super().__init__(base)
         self.work = Work()
         self._numbers = itertools.count(1)
+        self.in_force: Deferred[None] = succeed(None)
         self.access = Access(
             router=self.router,
             domains=self.domains,
@@ -85,6 +87,7 @@ class PWDWorld(CLIWorld):
             commands=self.commands,  # type: ignore[arg-type]
             server_name=lambda: self.domains.main.name,
             number=lambda: next(self._numbers),
+            in_force=lambda: self.in_force,
         )
         return Wire(PWDSession(neighbours), ip)
 
@@ -120,6 +123,15 @@ def test_sample_session(world: PWDWorld) -> None:
     assert wire.say('CreateDomain "client1.com"') == "200 OK\r\n"
     assert wire.say("QUIT") == "200 CommuniGate Pro PWD connection closed\r\n"
     assert wire.closed
+
+
+def test_an_answer_waits_until_what_was_set_is_in_force(world: PWDWorld) -> None:
+    wire = world.connect()
+    wire.say("USER postmaster", "PASS secret")
+    world.in_force = Deferred()
+    assert wire.say("UpdateModule POP {ListenerPorts = ({Port = 2110;});}") == ""
+    world.in_force.callback(None)
+    assert wire.heard() == "200 OK\r\n"
 
 
 def test_greetings_differ(world: PWDWorld) -> None:

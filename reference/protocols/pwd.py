@@ -88,6 +88,8 @@ class PWDNeighbours:
     """Returns the Main Domain's name, which is the server's."""
     number: Callable[[], int]
     """Returns the number of the next session."""
+    in_force: Callable[[], Awaitable[None]]
+    """Returns when what a command has set is in force."""
 
 
 class PWDSession(CommandProtocol):
@@ -177,7 +179,9 @@ class PWDSession(CommandProtocol):
             raise CommandError(f"unknown command; {_LOGIN_FIRST}", Code.UNKNOWN)
         if self._its.log.on(self._tag, 4):
             self._log(4, f"cmd: {masked(text[:_LOGGED])}")
-        return self._its.commands.execute(text, self._login.account)
+        reply = self._its.commands.execute(text, self._login.account)
+        await self._its.in_force()
+        return reply
 
     async def _do_user(self, parameter: str) -> Reply:
         self._leave()
