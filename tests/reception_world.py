@@ -185,10 +185,15 @@ class FakeDraft:
     name: str
     octets: bytearray = field(default_factory=bytearray)
     state: str = "open"
+    kept: bool = False
 
     def write(self, octets: bytes) -> None:
         assert self.state == "open"
         self.octets += octets
+
+    def keep(self) -> None:
+        assert self.state == "open"
+        self.kept = True
 
     def abort(self) -> None:
         assert self.state == "open"
@@ -218,13 +223,10 @@ class FakeQueue:
 
     slow: bool = False
     broken: bool = False
-    full: bool = False
     drafts: list[FakeDraft] = field(default_factory=list)
     waiting: list[Deferred[str]] = field(default_factory=list)
 
     def new(self, envelope: Envelope) -> FakeDraft:
-        if self.full:
-            raise QueueError("cannot make a message file")
         draft = FakeDraft(self, envelope, str(1000 + len(self.drafts)))
         self.drafts.append(draft)
         return draft

@@ -38,6 +38,8 @@ def only(world: World, module: str = "smtp") -> QueuedMessage:
 def test_a_message_being_composed_is_a_tmp_file(world: World) -> None:
     draft = world.queue.new(envelope("a@one.example"))
     draft.write(b"Subject: x\r\n")
+    assert world.files("tmp") == [], "a message that has all its content at once needs none"
+    draft.keep()
     assert world.files("tmp") == [f"{draft.name}.tmp"]
     assert world.files() == []
     assert world.work.tasks == 0
@@ -165,6 +167,7 @@ def test_a_failed_sync_refuses_that_message_alone(
     real = os.fsync
     drafts = [world.queue.new(envelope(f"a{n}@one.example")) for n in range(6)]
     drafts[0].commit()
+    drafts[3].keep()
     bad = os.fstat(drafts[3]._file._fd).st_ino
 
     def fsync(fd: int) -> None:
@@ -289,6 +292,8 @@ def test_a_restart_keeps_envelope_options_and_age(world: World) -> None:
 def test_a_restart_removes_incomplete_messages(world: World) -> None:
     draft = world.queue.new(envelope("a@one.example"))
     draft.write(MESSAGE)
+    draft.keep()
+    assert world.files("tmp") != []
     after = world.again()
     after.queue.recover()
     assert after.files("tmp") == []

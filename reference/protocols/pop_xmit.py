@@ -129,7 +129,7 @@ class Submission:
                     source=Source("POP", self._ip, self._account, local_ip=self._local_ip),
                 )
             )
-        except (SubmissionRefused, QueueError) as error:
+        except SubmissionRefused as error:
             self._refusal = str(error)
             return
         trace = Trace(

@@ -32,11 +32,18 @@ class IncomingMessage:
         self._hops = 0
         self._header = True
         self._refusal: tuple[int, str] | None = None
-        self.reader = DataReader(self._content)
+        self._reader = DataReader(self._content)
+
+    def feed(self, octets: bytes) -> bytes | None:
+        """Take octets after the 354; return what follows the message's end, or None before it."""
+        rest = self._reader.feed(octets)
+        if rest is None and self._draft is not None:
+            self._draft.keep()
+        return rest
 
     def finish(self) -> Draft | tuple[int, str]:
         """Return the draft to commit, or the reply that refuses the message."""
-        if self._refusal is None and self.reader.bare:
+        if self._refusal is None and self._reader.bare:
             self._refuse(554, "lines must end with CR LF: the message has a bare CR or LF")
         banned = self._scanner.finish() if self._scanner is not None else ""
         if self._refusal is None and banned:

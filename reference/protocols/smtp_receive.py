@@ -212,15 +212,13 @@ class SMTPSession(SMTPTurns):
             raise Fault(554, "the message is rejected: one of its recipients is a spam trap")
         if not self._recipients:
             raise Fault(503, "no recipient has been accepted")
-        try:
-            draft = self._draft(mail)
-        except QueueError as error:
-            self._server.log.write(1, self._tag, str(error))
-            raise Fault(452, "the message cannot be stored now, try again later") from error
-        limit = self._server.options.message_limit
-        self._message = IncomingMessage(draft=draft, limit=limit, scanner=self._server.scanner())
+        self._message = IncomingMessage(
+            draft=self._draft(mail),
+            limit=self._server.options.message_limit,
+            scanner=self._server.scanner(),
+        )
         self._reply(354, "Enter mail, end with . on a line by itself")
-        self.read_with(self._message.reader, self._end_of_data)
+        self.read_with(self._message, self._end_of_data)
         return None
 
     def _draft(self, mail: Mail) -> Draft:

@@ -58,17 +58,23 @@ class QueueDirectory:
         self._octets = 0  # of these contents
 
     def new(self, envelope: Envelope) -> MessageFile:
-        """Begin a message file ``ID.tmp``. Raises OSError."""
+        """Begin a message; it has a file ``ID.tmp`` as soon as it needs one."""
         now = self._clock.time()
         self._next = max(self._next + 1, int((now - _NAMES_BEGIN) * 100))
         name = str(self._next)
+        return MessageFile(folder=self.folder, name=name, envelope=envelope, submitted=now)
+
+    def make(self, draft: MessageFile) -> None:
+        """Let a draft have its file now. That it cannot be made shows at the commit."""
+        if draft.made:
+            return
         try:
-            draft = MessageFile(folder=self.folder, name=name, envelope=envelope, submitted=now)
+            draft.make()
         except OSError as error:
-            self._note(FAILURE, name, f"cannot create {name}.tmp: {error.strerror}")
-            raise
-        self._note(LOW_LEVEL, name, f"{name}.tmp created")
-        return draft
+            self._note(FAILURE, draft.name, f"cannot create {draft.name}.tmp: {error.strerror}")
+            draft.fail(error)
+        else:
+            self._note(LOW_LEVEL, draft.name, f"{draft.name}.tmp created")
 
     def discard(self, draft: MessageFile) -> None:
         """Give a draft up and remove its file."""
@@ -182,7 +188,23 @@ class MessageFile:
         self._buffer = bytearray(self._head)
         self._flushed = False
         self._error: OSError | None = None
-        self._fd = os.open(self._tmp, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        self._fd = -1
+
+    @property
+    def made(self) -> bool:
+        """True once there is a file."""
+        return self._fd >= 0
+
+    def make(self) -> None:
+        """Make the file, if there is none yet. Raises OSError."""
+        if self._fd < 0:
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+            self._fd = os.open(self._tmp, flags, 0o600)
+
+    def fail(self, error: OSError) -> None:
+        """Let the commit fail."""
+        self._error = error
+        self._buffer.clear()
 
     def append(self, octets: bytes) -> None:
         """Add content. A failure to write shows when the draft is committed."""
@@ -194,8 +216,7 @@ class MessageFile:
             try:
                 self._flush()
             except OSError as error:
-                self._error = error
-                self._buffer.clear()
+                self.fail(error)
 
     def write(self) -> int:
         """Write what is left and the content's length."""
@@ -230,6 +251,7 @@ class MessageFile:
         return QueuedMessage(name=self.name, path=self._path, head=head, content=content)
 
     def _flush(self) -> None:
+        self.make()
         view = memoryview(self._buffer)
         try:
             while view:

@@ -56,6 +56,13 @@ class Draft:
         """
         self._file.append(octets)
 
+    def keep(self) -> None:
+        """Let the message have its file now: the rest of the content takes its time.
+
+        A message that is committed without ever waiting is written in one go.
+        """
+        self._queue.keep(self._file)
+
     def abort(self) -> None:
         """Give the message up; nothing of it remains."""
         self._queue.discard(self._file)
@@ -121,13 +128,10 @@ class Queue:
         self._enqueuer.rules = rules
 
     def new(self, envelope: Envelope) -> Draft:
-        """Begin a message. Raises :class:`QueueError` when no file can be made."""
+        """Begin a message."""
         if not envelope.recipients:
             raise ValueError("a message needs a recipient")
-        try:
-            return Draft(self, self._directory.new(envelope), envelope)
-        except OSError as error:
-            raise QueueError(f"cannot make a message file: {error.strerror}") from error
+        return Draft(self, self._directory.new(envelope), envelope)
 
     def submit(
         self, envelope: Envelope, content: bytes | Callable[[], Iterable[bytes]]
@@ -175,6 +179,10 @@ class Queue:
 
         self._directory.commit(file).addCallbacks(durable, lost).addBoth(_release, token)
         return accepted
+
+    def keep(self, file: MessageFile) -> None:
+        """Make a draft's file; what :meth:`Draft.keep` does."""
+        self._directory.make(file)
 
     def discard(self, file: MessageFile) -> None:
         """Give a draft up; what :meth:`Draft.abort` does."""
