@@ -137,18 +137,6 @@ CASES = (
             "protection/long-smtp-session",
         ),
         # Logins
-        clients_only_lets_strangers_log_in=(
-            _ACCESS,
-            "if not (own or known.client) and self._clients_only():",
-            "if own and self._clients_only():",
-            "protection/client-only-logins",
-        ),
-        clients_only_keeps_the_connection=(
-            _ACCESS,
-            "    closes = True",
-            "    closes = False",
-            "protection/client-only-logins",
-        ),
         mobile_service_not_checked=(
             _ACCESS,
             'if mobile and "Mobile" not in account.services:',
@@ -164,6 +152,18 @@ CASES = (
     ),
     *cases(
         *RECEPTION,
+        clients_only_lets_strangers_log_in=(
+            _ACCESS,
+            "if not (own or known.client) and self._clients_only():",
+            "if own and self._clients_only():",
+            "protection/client-only-logins",
+        ),
+        clients_only_keeps_the_connection=(
+            _ACCESS,
+            "    closes = True",
+            "    closes = False",
+            "protection/client-only-logins",
+        ),
         comment_lines_are_addresses=(
             _IPLIST,
             'entry = line.partition(";")[0].strip()',

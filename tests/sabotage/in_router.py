@@ -1,6 +1,6 @@
 """Faults of the Router: addresses, the table, special addresses, modules (Guide 3.5.2, Router)."""
 
-from sabotage.case import MAPPING, PROTECTION, ROUTER, SMTP, cases
+from sabotage.case import ADDRESSES, LOCAL, PROTECTION, ROUTER, SMTP, TRANSFER, TRANSPORT, cases
 
 _ADDRESS = "kernel/address.py"
 _ROUTER = "kernel/router.py"
@@ -62,12 +62,6 @@ CASES = (
             'head, _, tail = local.partition("%")',
             "router/address-parts",
         ),
-        null_recipients_bounce=(
-            "queue/enqueuer.py",
-            "ended.append((index, DISCARDED))",
-            'ended.append((index, failed("discarded", "5.7.1")))',
-            "router/null",
-        ),
         mailer_daemon_is_unknown=(
             _ROUTER,
             'return name == "mailer-daemon" and',
@@ -98,18 +92,6 @@ CASES = (
             "",
             "router/modules",
         ),
-        account_aliases_ignored=(
-            "storage/domain.py",
-            '            or self.accounts.get(self._aliases.account(key) or "")\n',
-            "",
-            "router/account-alias",
-        ),
-        list_owner_is_unknown=(
-            "transport/lists.py",
-            'OWNER_SUFFIXES = ("-admin", "-request")',
-            'OWNER_SUFFIXES = ("-owner", "-request")',
-            "router/modules-mail",
-        ),
     ),
     *cases(
         ROUTER,
@@ -131,12 +113,6 @@ CASES = (
             'if name == "null":',
             'if name in ("null", "error"):',
             "router/error-recipients",
-        ),
-        suffix_added_with_the_option_off=(
-            _ROUTER,
-            "if not settings.add_to_non_qualified or not is_domain(suffix):",
-            'suffix = suffix or "myorg.org"\n        if not is_domain(suffix):',
-            "router/non-qualified-off",
         ),
         bare_ip_gets_no_brackets=(
             _ROUTER,
@@ -190,24 +166,6 @@ CASES = (
             "protection/rerouted",
         ),
     ),
-    *cases(
-        ROUTER,
-        SMTP,
-        MAPPING,
-        PROTECTION,
-        last_record_wins=(
-            _TABLE,
-            "self.records = tuple(records)",
-            "self.records = tuple(records)[::-1]",
-            "router/first-match",
-        ),
-        modules_second_pass_first=(
-            _ROUTER,
-            "for final in (False, True):",
-            "for final in (True, False):",
-            "router/modules",
-        ),
-    ),
     # The table, as Protection uses it
     *cases(
         ROUTER,
@@ -223,6 +181,63 @@ CASES = (
             "self._trapped = self._trapped or isinstance(error, SpamTrap)",
             "self._trapped = False",
             "router/spamtrap",
+        ),
+    ),
+    *cases(
+        ROUTER,
+        LOCAL,
+        TRANSFER,
+        null_recipients_bounce=(
+            "queue/enqueuer.py",
+            "ended.append((index, DISCARDED))",
+            'ended.append((index, failed("discarded", "5.7.1")))',
+            "router/null",
+        ),
+    ),
+    *cases(
+        *ADDRESSES,
+        account_aliases_ignored=(
+            "storage/domain.py",
+            '            or self.accounts.get(self._aliases.account(key) or "")\n',
+            "",
+            "router/account-alias",
+        ),
+    ),
+    *cases(
+        ROUTER,
+        TRANSFER,
+        list_owner_is_unknown=(
+            "transport/lists.py",
+            'OWNER_SUFFIXES = ("-admin", "-request")',
+            'OWNER_SUFFIXES = ("-owner", "-request")',
+            "router/modules-mail",
+        ),
+    ),
+    *cases(
+        ROUTER,
+        *TRANSPORT,
+        suffix_added_with_the_option_off=(
+            _ROUTER,
+            "if not settings.add_to_non_qualified or not is_domain(suffix):",
+            'suffix = suffix or "myorg.org"\n        if not is_domain(suffix):',
+            "router/non-qualified-off",
+        ),
+    ),
+    *cases(
+        *ADDRESSES,
+        *TRANSPORT,
+        PROTECTION,
+        last_record_wins=(
+            _TABLE,
+            "self.records = tuple(records)",
+            "self.records = tuple(records)[::-1]",
+            "router/first-match",
+        ),
+        modules_second_pass_first=(
+            _ROUTER,
+            "for final in (False, True):",
+            "for final in (True, False):",
+            "router/modules",
         ),
     ),
 )
