@@ -1,6 +1,6 @@
 """Faults of forwarders (Guide 3.5.2, Forwarders)."""
 
-from sabotage.case import FORWARDERS, ROUTER, cases
+from sabotage.case import FORWARDERS, RECEPTION, ROUTER, TRANSPORT, cases
 
 _CLI = "cli/forwarders.py"
 _DOMAIN = "storage/domain.py"
@@ -39,12 +39,6 @@ CASES = (
             "_SERVER = Access.ADMINISTRATOR",
             "forwarders/rights",
         ),
-        return_path_field_lost=(
-            "transport/local_store.py",
-            'lines = [f"Return-Path: <{line(message.envelope.return_path)}>"]',
-            "lines = []",
-            "forwarders/message-unchanged",
-        ),
     ),
     *cases(
         FORWARDERS,
@@ -54,6 +48,17 @@ CASES = (
             'f"Forwarder {forwarder.name}@{domain.name}", relay=True',
             'f"Forwarder {forwarder.name}@{domain.name}", relay=False',
             "forwarders/reroutes",
+        ),
+    ),
+    *cases(
+        FORWARDERS,
+        *RECEPTION,
+        *TRANSPORT,
+        return_path_field_lost=(
+            "transport/local_store.py",
+            'lines = [f"Return-Path: <{line(message.envelope.return_path)}>"]',
+            "lines = []",
+            "forwarders/message-unchanged",
         ),
     ),
 )
