@@ -61,7 +61,7 @@ def send(address: str, port: int, *, messages: int, sessions: int, size: int) ->
     command = (
         *(sys.executable, str(Path(__file__).with_name("transport_load.py"))),
         *("--address", address, "--port", str(port), "--messages", str(messages)),
-        *("--sessions", str(sessions), "--size", str(size), "--boxes", str(BOXES)),
+        *("--sessions", str(sessions), "--size", str(size), "--recipients", str(BOXES)),
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

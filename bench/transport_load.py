@@ -2,10 +2,11 @@
 
     python bench/transport_load.py --port 2525 [--messages 2000] [--sessions 20] [--size 4096]
 
-So many sessions stay open side by side; each sends one message after the other, every command
-after the reply to the last one, until all messages are accepted. Printed is one line of JSON: when
-it began and ended (seconds of the system's monotonic clock), what the generator itself cost
-(seconds of processor time), how long messages took from MAIL to the last 250, and what was refused.
+So many sessions are opened; when all are greeted, each sends one message after the other, every
+command after the reply to the last one, until all messages are accepted. Printed is one line of
+JSON: when it began and ended (seconds of the system's monotonic clock), what the generator itself
+cost (seconds of processor time), how long messages took from MAIL to the last 250, and what was
+refused.
 
 ``--sink`` makes it a server instead, which answers and stores nothing: how fast the generator is
 against it says that the generator is not what is measured.
@@ -25,6 +26,8 @@ from typing import Any
 
 #: Seconds of silence after which a server counts as stuck.
 PATIENCE = 60.0
+#: A session waits here until all others have come as far.
+NOTHING_YET = (b"", b"")
 _LINE = b"x" * 62 + b"\r\n"
 
 
@@ -48,13 +51,18 @@ class Refused(Exception):  # noqa: N818 - it is what happened
 class Load:
     """Messages for everybody's taking, and what became of them."""
 
-    def __init__(self, *, messages: int, size: int, boxes: int, domain: str) -> None:
+    def __init__(self, *, messages: int, size: int, recipients: int, to: str) -> None:
+        """``to`` is a recipient's address, with ``{number}`` in the place of its number."""
         self.size = size
+        self.ready = 0
+        """Sessions that are open and greeted."""
         self.accepted = 0
         self.errors: list[str] = []
         self.seconds: list[float] = []
         self._numbers = iter(range(messages))
-        self._to = [f"RCPT TO:<u{box}@{domain}>\r\n".encode() for box in range(boxes)]
+        self._to = [
+            f"RCPT TO:<{to.format(number=number)}>\r\n".encode() for number in range(recipients)
+        ]
 
     def next(self) -> tuple[int, bytes] | None:
         """Return the next message's number and its RCPT command; None when there is none."""
@@ -66,6 +74,8 @@ def talk(load: Load) -> Iterator[tuple[bytes, bytes]]:
     """Yield what one session sends and with what the server must answer."""
     yield b"", b"220"
     yield b"EHLO client.example\r\n", b"250"
+    load.ready += 1
+    yield NOTHING_YET
     while (message := load.next()) is not None:
         number, recipient = message
         begun = time.perf_counter()
@@ -101,6 +111,10 @@ class Session:
         if not heard.startswith(self._expected):
             raise Refused(heard.decode("ascii", "replace").strip())
         self._heard = b""
+        return self.send()
+
+    def send(self) -> bool:
+        """Send what comes next; return False when the session is over."""
         step = next(self._talk, None)
         if step is None:
             return False
@@ -111,27 +125,25 @@ class Session:
 
 def run(address: tuple[str, int], load: Load, sessions: int) -> dict[str, Any]:
     """Send all messages; return what is printed."""
-    begun = time.monotonic()
     used = _processor()
     with selectors.DefaultSelector() as selector:
-        for _ in range(sessions):
-            session = Session(address, load)
+        opened = time.monotonic()
+        everybody = [Session(address, load) for _ in range(sessions)]
+        for session in everybody:
             selector.register(session.socket, selectors.EVENT_READ, session)
-        while selector.get_map():
-            ready = selector.select(PATIENCE)
-            if not ready:
+        while load.ready < sessions and not load.errors:
+            _turn(selector, load)
+        begun = time.monotonic()
+        together = load.ready
+        for session in everybody if not load.errors else ():
+            session.send()
+        while selector.get_map() and together == sessions:
+            if not _turn(selector, load):
                 load.errors.append(f"no answer for {PATIENCE:.0f} seconds")
                 break
-            for key, _ in ready:
-                try:
-                    alive = key.data.go_on()
-                except (Refused, OSError) as error:
-                    load.errors.append(str(error))
-                    alive = False
-                if not alive:
-                    selector.unregister(key.fileobj)
-                    key.data.socket.close()
     return {
+        "opening": begun - opened,
+        "together": together,
         "begun": begun,
         "ended": time.monotonic(),
         "accepted": load.accepted,
@@ -139,6 +151,21 @@ def run(address: tuple[str, int], load: Load, sessions: int) -> dict[str, Any]:
         "latencies": percentiles(load.seconds),
         "errors": load.errors,
     }
+
+
+def _turn(selector: selectors.BaseSelector, load: Load) -> bool:
+    """Let all sessions go on that have heard something; return False when none has."""
+    ready = selector.select(PATIENCE)
+    for key, _ in ready:
+        try:
+            alive = key.data.go_on()
+        except (Refused, OSError) as error:
+            load.errors.append(str(error))
+            alive = False
+        if not alive:
+            selector.unregister(key.fileobj)
+            key.data.socket.close()
+    return bool(ready)
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
@@ -195,15 +222,15 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--size", type=int, default=4096, help="octets of a message")
-    parser.add_argument("--boxes", type=int, default=20, help="how many accounts get the mail")
-    parser.add_argument("--domain", default="main.example")
+    parser.add_argument("--recipients", type=int, default=20, help="how many addresses get mail")
+    parser.add_argument("--to", default="u{number}@main.example", help="what the addresses are")
     parser.add_argument("--sink", action="store_true", help="be a server that stores nothing")
     options = parser.parse_args()
     address = (options.address, options.port)
     if options.sink:
         sink(socket.create_server(address, backlog=1024))
     load = Load(
-        messages=options.messages, size=options.size, boxes=options.boxes, domain=options.domain
+        messages=options.messages, size=options.size, recipients=options.recipients, to=options.to
     )
     result = run(address, load, options.sessions)
     print(json.dumps(result))

@@ -57,7 +57,10 @@ class Server:
     def start(self) -> None:
         """Start it; return when it answers. Raises Absent."""
         self.folder.mkdir(mode=0o755)
-        arguments = self.prepare()
+        self.launch(self.prepare())
+
+    def launch(self, arguments: Sequence[str]) -> None:
+        """Run the server; return when it answers. Raises Absent."""
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output

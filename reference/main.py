@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from reference.options import parse
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a server; return the exit status: 0 after an orderly end, 1 when it cannot start."""
     options = parse(arguments)
+    allow_open_files()
     # The reactor is imported here and nowhere else: the warm process forks before it exists.
     from twisted.internet import reactor as installed
 
@@ -49,6 +51,12 @@ def steady(reactor: Any) -> None:
     Else no timer would fall due for an hour when an administrator sets the clock back by an hour.
     """
     reactor.seconds = time.monotonic
+
+
+def allow_open_files() -> None:
+    """Let the process open as many files as it may at all: every connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def complain(error: StartError) -> int:
