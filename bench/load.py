@@ -40,7 +40,6 @@ LATENCY = 2.0
 #: Seconds that the server gets for anything.
 BOUND = 300.0
 FILES = 1024
-LETTERS = 50
 #: What becomes of connections to the hosts that the queue is for.
 KINDS = ("silent", "refuses", "busy")
 
@@ -184,10 +183,10 @@ def fill(server: Loaded, messages: int, domains: int) -> list[str]:
     return []
 
 
-def latency(server: Loaded, when: str) -> float:
+def latency(server: Loaded, letters: int, when: str) -> float:
     """Send messages to local accounts one at a time; return the longest time to the mailbox."""
     taken = []
-    for _ in range(LETTERS):
+    for _ in range(letters):
         before = server.delivered()
         begun = time.monotonic()
         if send(server, messages=1, sessions=1)["errors"]:
@@ -202,18 +201,18 @@ def latency(server: Loaded, when: str) -> float:
 def measure(options: argparse.Namespace, server: Loaded) -> list[str]:
     """Measure all; return what went wrong."""
     wrong = many_sessions(server, options.sessions)
-    latency(server, "with an empty queue")
+    latency(server, options.letters, "with an empty queue")
     wrong += fill(server, options.queue, options.domains)
-    slow = [latency(server, "with the full queue")]
+    slow = [latency(server, options.letters, "with the full queue")]
     count = server.queued()
     prompt = server.again()
-    slow.append(latency(server, "right after the restart"))
+    slow.append(latency(server, options.letters, "right after the restart"))
     rest = wait_until(lambda: server.resubmitted() >= count, "not all is resubmitted")
     print(
         f"restart with {count} messages: {prompt:.1f} s to the prompt,"
-        f" all are in their queues {rest:.1f} s after that and {LETTERS} local messages"
+        f" all are in their queues {rest:.1f} s after that and {options.letters} local messages"
     )
-    slow.append(latency(server, "after the restart"))
+    slow.append(latency(server, options.letters, "after the restart"))
     print(f"memory {server.memory() / 1e6:.0f} MB")
     if server.queued() < count:
         wrong.append(f"{count - server.queued()} messages are gone from the queue")
@@ -231,6 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--sessions", type=int, default=1000)
     add("--queue", type=int, default=50_000, help="messages in the queue")
     add("--domains", type=int, default=5000, help="how many domains they are for")
+    add("--letters", type=int, default=50, help="messages that measure local mail")
     add("--folder", type=Path, help="where to put everything")
     add("--check", action="store_true", help="fail on an error or slow local mail")
     options = parser.parse_args(arguments)
