@@ -55,7 +55,7 @@ class SMTPTurns(SMTPDialogue):
         self._reply(250, "OK now reversing the connection")
 
         def trace(line: str) -> None:
-            self._server.log.write(5, f"SMTPO({queue})", line)
+            self._server.log.write(4, f"SMTPO({queue})", line)
 
         client = SMTPClient(trace)
         self.hand_over(client)

@@ -91,7 +91,7 @@ class ReverseConnect:
         raise Unreachable(trouble, lasting=False, status="4.4.1")
 
     async def _ask_relay(self, relay: Relay, path: str) -> Reply:
-        client = SMTPClient(lambda line: self._log.write(5, f"SMTPO({relay.name})", line))
+        client = SMTPClient(lambda line: self._log.write(4, f"SMTPO({relay.name})", line))
         factory = Factory.forProtocol(lambda: client)
         connecting = self._network.connect(
             factory, relay.ip, relay.port, source=None, timeout=CONNECT_TIME

@@ -144,7 +144,7 @@ class Connector:
     async def _attempt(
         self, queue: HostQueue, relay: Relay, security: Security, busy: Busy
     ) -> Session:
-        client = SMTPClient(lambda line: self._note(5, queue, line))
+        client = SMTPClient(lambda line: self._note(4, queue, line))
         factory = Factory.forProtocol(lambda: client)
         connecting = self._network.connect(
             factory, relay.ip, relay.port, source=queue.source or None, timeout=CONNECT_TIME
