@@ -29,6 +29,9 @@ from reference.storage.mbox_format import NO_FLAGS, Flag, FromLine
 from reference.storage.mbox_scan import Record, scan, torn_at
 
 _BLOCK = 1 << 20
+#: Messages that are stored before an index at which nobody looks is forgotten: a mailbox that only
+#: gets mail costs no memory for it.
+UNSEEN = 100
 
 
 class UidStore(Protocol):
@@ -72,6 +75,9 @@ class Mailbox:
         self._remark = remark
         self._lock = threading.RLock()
         self._messages: dict[int, StoredMessage] = {}
+        self._indexed = False  # whether they are all
+        self._unseen = 0  # how many were stored since anybody has looked at them
+        self._foreign = False  # some have no UID in the file
         self._end = -1  # size of the file as indexed; -1 before the first look
         self._ragged = False  # the file does not end with an empty line
         self._last = 0
@@ -91,7 +97,7 @@ class Mailbox:
 
     def storage(self) -> int:
         """Return the octets that the mailbox takes on the disk. Raises FileError."""
-        with self._opened():
+        with self._opened(look=False):
             return self._end
 
     def read(self, message: StoredMessage) -> bytes:
@@ -122,7 +128,7 @@ class Mailbox:
         into several mailboxes, for formats that store it once. Raises FileError (a full disk, say);
         then the mailbox is as it was. An exception of ``chunks`` passes through likewise.
         """
-        with self._opened():
+        with self._opened(look=False):
             self._mend()
             line = FromLine(
                 return_path=return_path, flags=flags, uid=self._last + 1, time=time, length=0
@@ -135,10 +141,19 @@ class Mailbox:
                 raise
             finally:
                 os.close(descriptor)
-            self._messages[message.uid] = message
             self._last = message.uid
             self._end = message.start + message.length + 1
+            self._remember(message)
             return message
+
+    def _remember(self, message: StoredMessage) -> None:
+        """Add a stored message to the index, or let go of an index that nobody looks at."""
+        self._unseen += 1
+        if self._unseen > UNSEEN and not self._foreign:
+            self._messages = {}
+            self._indexed = False
+        elif self._indexed:
+            self._messages[message.uid] = message
 
     def delete(self, uids: Collection[int]) -> None:
         """Remove messages, durably; UIDs that are gone already do no harm. Raises FileError."""
@@ -179,8 +194,8 @@ class Mailbox:
     # The file ------------------------------------------------------------------------------------
 
     @contextmanager
-    def _opened(self) -> Iterator[None]:
-        """Hold the mailbox, indexed as the file is now."""
+    def _opened(self, *, look: bool = True) -> Iterator[None]:
+        """Hold the mailbox as the file is now; indexed, if somebody is to look at the messages."""
         with self._lock:
             try:
                 if self._end < 0:
@@ -191,8 +206,10 @@ class Mailbox:
                     # INBOX always exists; one that was taken away is empty (Guide, Objects).
                     self._path.touch()
                     size = 0
-                if size != self._end:
+                if size != self._end or (look and not self._indexed):
                     self._index()
+                if look:
+                    self._unseen = 0
                 yield
             except OSError as error:
                 raise FileError(f"{self._path}: {error.strerror}") from error
@@ -245,6 +262,8 @@ class Mailbox:
                 length=record.length,
             )
         self._messages = messages
+        self._indexed = True
+        self._foreign = not all(record.line.uid for record in records)
         self._last = last
         self._end = len(octets)
         self._ragged = self._end > 0 and octets[-2:] != b"\n\n"

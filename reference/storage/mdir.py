@@ -134,7 +134,10 @@ class DirectoryMailbox(Mailbox):
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        return self._add(name)
+        message = self._learn(name)
+        self._end += message.length
+        self._stamp = self._path.stat().st_mtime_ns
+        return message
 
     def delete(self, uids: Collection[int]) -> None:
         """Remove messages, durably; UIDs that are gone already do no harm. Raises FileError."""
@@ -170,7 +173,7 @@ class DirectoryMailbox(Mailbox):
     # The directory -------------------------------------------------------------------------------
 
     @contextmanager
-    def _opened(self) -> Iterator[None]:
+    def _opened(self, *, look: bool = True) -> Iterator[None]:
         """Hold the mailbox, indexed as the directory is now."""
         with self._lock:
             try:
@@ -198,7 +201,7 @@ class DirectoryMailbox(Mailbox):
             del self._messages[uid], self._names[uid]
         for uid in sorted(found):
             if self._names.get(uid) != found[uid]:
-                self._add(found[uid])
+                self._learn(found[uid])
         self._messages = {uid: self._messages[uid] for uid in sorted(self._messages)}
         self._measure()
 
@@ -209,7 +212,7 @@ class DirectoryMailbox(Mailbox):
                 if parts is not None and int(parts[1]) > 0:
                     yield entry, parts
 
-    def _add(self, name: str) -> StoredMessage:
+    def _learn(self, name: str) -> StoredMessage:
         """Learn of a message from its file."""
         parts = _NAME.fullmatch(name)
         if parts is None:
@@ -229,7 +232,6 @@ class DirectoryMailbox(Mailbox):
         )
         self._messages[message.uid], self._names[message.uid] = message, name
         self._last = max(self._last, message.uid)
-        self._measure()
         return message
 
     def _measure(self) -> None:
