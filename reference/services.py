@@ -189,6 +189,7 @@ def _submitted(its: ServiceNeighbours, banned: Banned) -> SubmittedFolder:
     submitted = SubmittedFolder(
         folder=its.base / "Submitted",
         queue=its.queue,
+        router=its.router,
         clock=its.clock,
         work=its.work,
         log=its.log,

@@ -2,8 +2,8 @@
 
 Guide 3.5.2, PIPE Module, The Submitted Folder. Files with the extension ``.sub`` are looked for
 every so often; each becomes a message and is removed. A file that cannot become one, or that has a
-banned line, gets the extension ``.bad``, and the log says why. Where such messages go is not
-restricted.
+banned line or a spam trap among its recipients, gets the extension ``.bad``, and the log says why.
+Where else such messages go is not restricted.
 
 The moments of the scans stand a period apart, but a scan is made only when the folder has changed
 since the last one: an idle server has nothing to wake up for. A file is looked into and copied in a
@@ -13,15 +13,18 @@ thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from reference.kernel.banned import Scanner
 from reference.kernel.clock import Clock, Timer
+from reference.kernel.routes import Route, RoutingError, SpamTrap
 from reference.kernel.work import Work
 from reference.queue.directory import Log
+from reference.queue.envelope import Recipient
 from reference.queue.options import Settings
 from reference.queue.queue import Draft, Queue, QueueError
 from reference.queue.threads import Threads
@@ -36,6 +39,13 @@ _BLOCK = 65536
 Watch = Callable[[Path, Callable[[], None]], bool]
 
 
+class Routing(Protocol):
+    """The part of the Router that is needed."""
+
+    def route(self, address: str, /) -> Route:
+        """Route an address for mail. Raises RoutingError."""
+
+
 class SubmittedFolder:
     """Submits files; ``host`` gives the Main Domain's name."""
 
@@ -44,6 +54,7 @@ class SubmittedFolder:
         *,
         folder: Path,
         queue: Queue,
+        router: Routing,
         clock: Clock,
         work: Work,
         log: Log,
@@ -54,6 +65,7 @@ class SubmittedFolder:
     ) -> None:
         self._folder = folder
         self._queue = queue
+        self._router = router
         self._clock = clock
         self._work = work
         self._log = log
@@ -127,6 +139,7 @@ class SubmittedFolder:
         now, host = self._clock.time(), self._host()
         header, body = await self._threads.run(lambda: _split(path))
         made = read_header(header, domain=host, now=now, name=f"{path.stem}-{int(now * 1000)}")
+        self._refuse_traps(made.envelope.recipients)
         draft = self._queue.new(made.envelope)
         try:
             scanner = self._scanner()
@@ -141,6 +154,17 @@ class SubmittedFolder:
             draft.abort()
             raise
         return await draft.commit()
+
+    def _refuse_traps(self, recipients: Sequence[Recipient]) -> None:
+        """Raise Unfit for a spam trap: the entire message is rejected (Guide 3.5.2, Protection)."""
+        for recipient in recipients:
+            try:
+                self._router.route(recipient.address)
+            except SpamTrap as error:
+                raise Unfit(f"{recipient.address} is a spam trap") from error
+            except RoutingError:
+                # The Enqueuer reports what leads nowhere.
+                continue
 
 
 def _split(path: Path) -> tuple[bytes, int]:
