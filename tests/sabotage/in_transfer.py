@@ -73,12 +73,6 @@ CASES = (
             "elif entry.due and entry.timer:",
             "message-transfer/reporting-delay",
         ),
-        one_report_per_processor=(
-            _DEQUEUER,
-            "        owed.token.done()\n        self._next_report()\n",
-            "        owed.token.done()\n",
-            "message-transfer/processors",
-        ),
         reports_forget_the_envelope_id=(
             "queue/report.py",
             "    if report.envelope.envid:\n",
