@@ -208,14 +208,17 @@ def test_one_delivery_at_a_time_for_an_account(world: LocalWorld) -> None:
     world.deliver(queue="info@client.com")
     for _ in range(5):
         world.deliver()
-    assert len(held.calls) == 2
     assert world.work.tasks == 2
     assert world.john.sessions == 1
+    assert inbox(world.john) == []
     held.go()
     assert len(inbox(world.john)) == 1
+    seen = set()
+    while held.calls:
+        held.go()
+        seen.add(len(inbox(world.john)))
     assert len(inbox(world.info)) == 1
-    assert len(held.calls) == 1, "those that came meanwhile go together"
-    held.go()
+    assert seen <= {1, 6}, "those that came meanwhile go together"
     assert len(inbox(world.john)) == 6
     assert world.work.tasks == 0
     assert world.john.sessions == 0

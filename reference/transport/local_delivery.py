@@ -26,6 +26,7 @@ from reference.kernel.work import Work
 from reference.queue.delivery import Entry, Outcome, Reports, Result, failed
 from reference.queue.directory import Log
 from reference.queue.envelope import Envelope
+from reference.queue.lanes import Lanes
 from reference.queue.message import QueuedMessage
 from reference.queue.options import Settings
 from reference.queue.threads import Threads
@@ -91,7 +92,7 @@ class LocalDelivery:
         self._log = log
         self._settings = settings
         self._reports = reports
-        self._threads = threads
+        self._lanes = Lanes(threads=threads)
         self._rules = AccountRules(threads=threads, submit=submit)
         self._to_all = MailToAll(
             domains=domains, threads=threads, is_client=is_client, submit=submit
@@ -269,7 +270,7 @@ class LocalDelivery:
         rules = self._rules_of(account, queue)
         plain = [part for part in parts if part.mailbox or not rules]
         if plain:
-            outcomes = await self._threads.run(lambda: [storing.part(part) for part in plain])
+            outcomes = await self._lanes.run(lambda: [storing.part(part) for part in plain])
             self._settle(queue, plain, outcomes)
         for part in parts if rules else ():
             if not part.mailbox:
