@@ -24,12 +24,6 @@ CASES = (
             "if box and mark:",
             "local-delivery/direct-mailbox-off",
         ),
-        missing_mailboxes_are_the_inbox=(
-            _STORE,
-            'return failed(f"mailbox {line(mailbox)} does not exist", "5.2.0")',
-            "found = self.storage.account.mailbox()",
-            "local-delivery/direct-mailbox-missing",
-        ),
         details_are_cut_in_any_case=(
             _LOCAL,
             'if how == "Disabled" or "+" not in local:',
