@@ -63,7 +63,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add("--target", metavar="FILE", help="the target file of the server under test")
     add("--plan", choices=("auto", "namespace", "loopback"), default="auto")
     add("--strict", action="store_true", help="check literal reply texts too")
-    add("--baseline", metavar="FILE", help="YAML file, id: reason, of expected failures (default: the target's)")
+    known = "YAML file, id: reason, of expected failures (default: the target's)"
+    add("--baseline", metavar="FILE", help=known)
     add("--results", metavar="FILE", help=f"write result.json there (default: {LAST_RESULTS})")
     add("--report", metavar="DIR", help="leave the page index.html and result.json there")
     add("--junit", metavar="FILE", help="write JUnit XML there")
