@@ -92,3 +92,17 @@ def test_exactly_the_due_timers_fire_and_in_order(delays: list[float], span: flo
         clock.call_later(delay, fired.append, delay)
     advance(clock, span)
     assert fired == sorted(delay for delay in delays if delay <= span)
+
+
+def test_timers_that_are_given_up_cost_no_memory() -> None:
+    clock = HeldClock()
+    clock.call_later(1.0, lambda: None)
+    kept = clock.call_later(60.0, lambda: None)
+    for _ in range(10_000):
+        clock.call_later(3600.0, lambda: None).cancel()
+        kept.reset(60.0)
+    assert len(clock._heap) < 1000
+    clock.skip(30.0)
+    assert clock.next_due() == 0.0
+    clock.fire_next()
+    assert clock.next_due() == 30.0

@@ -18,6 +18,9 @@ from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 
 from reference.kernel.clock import Timer
 
+#: Stale entries that are not worth cleaning the heap of the held clock.
+STALE = 100
+
 
 class ReactorClock:
     """Real time, and the reactor's timers."""
@@ -38,13 +41,15 @@ class ReactorClock:
 class HeldTimer:
     """A timer of the held clock."""
 
-    __slots__ = ("_args", "_call", "_clock", "_state", "due")
+    __slots__ = ("_args", "_call", "_clock", "_state", "due", "serial")
 
     def __init__(
         self, clock: HeldClock, due: float, call: Callable[..., object], args: tuple[Any, ...]
     ) -> None:
         self._clock = clock
         self.due = due
+        self.serial = 0
+        """The number of the timer's newest entry in the clock's order."""
         self._call = call
         self._args = args
         self._state = "active"
@@ -60,12 +65,14 @@ class HeldTimer:
         """Give the call up."""
         self._must_be_active()
         self._state = "cancelled"
+        self._clock.forget_stale()
 
     def reset(self, seconds: float) -> None:
         """Make the call due in ``seconds`` from now."""
         self._must_be_active()
         self.due = self._clock.now + seconds
         self._clock.push(self)
+        self._clock.forget_stale()
 
     def _must_be_active(self) -> None:
         if self._state == "called":
@@ -85,8 +92,9 @@ class HeldClock:
     def __init__(self, start: float | None = None) -> None:
         self._epoch = time.time() if start is None else start
         self.now = 0.0
-        # (due, serial, timer): an entry whose due differs from the timer's is stale (it was reset).
+        # (due, serial, timer): an entry that is not the timer's newest is stale (it was reset).
         self._heap: list[tuple[float, int, HeldTimer]] = []
+        self._stale = 0  # entries that became stale since the heap was cleaned
         self._serial = 0
 
     def time(self) -> float:
@@ -104,13 +112,27 @@ class HeldClock:
     def push(self, timer: HeldTimer) -> None:
         """Put a timer at its due time in the order."""
         self._serial += 1
+        timer.serial = self._serial
         heapq.heappush(self._heap, (timer.due, self._serial, timer))
+
+    def forget_stale(self) -> None:
+        """Note that an entry became stale; clean the heap when it has more of them than others.
+
+        A stale one behind a timer that is due in a year would keep its session in memory.
+        """
+        self._stale += 1
+        if self._stale > STALE and self._stale > len(self._heap) // 2:
+            self._heap = [
+                each for each in self._heap if each[2].active() and each[2].serial == each[1]
+            ]
+            heapq.heapify(self._heap)
+            self._stale = 0
 
     def next_due(self) -> float | None:
         """Return in how many seconds the next timer falls due, or None if there is none."""
         while self._heap:
-            due, _, timer = self._heap[0]
-            if timer.active() and timer.due == due:
+            due, serial, timer = self._heap[0]
+            if timer.active() and timer.serial == serial:
                 return max(0.0, due - self.now)
             heapq.heappop(self._heap)
         return None
