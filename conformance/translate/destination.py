@@ -1,0 +1,168 @@
+"""Where a record leads: the right part of a routing record, taken apart.
+
+Guide 3.5.2, Router, Special Addresses; SMTP Module, Routing; Local Delivery, Routing. A right part
+is a domain, a path such as ``a.com@relay.com``, or an address; names with a meaning of their own
+(``null``, ``error``, ``.local``, ``.smtp``, …) become the kind of destination.
+
+Paths in the notations of RFC 822 and UUCP are brought into the percent notation, as the Router
+does. Whether a domain is a local one is not decided here.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+__all__ = ["Destination", "DestinationError", "Kind", "of_alias", "of_domain", "split_address"]
+
+
+class DestinationError(ValueError):
+    """The right part means nothing; the text says what to write."""
+
+
+class Kind(enum.Enum):
+    """What the new address is."""
+
+    ADDRESS = "an address"
+    """Routed anew from the first record: ``local`` at ``domain`` (empty: the Main Domain)."""
+    UNIFIED = "a unified account"
+    """``.local``: the account ``account`` of the Main Domain takes mail for every name;
+    ``.domain``: the account of the secondary domain ``domain``."""
+    HERE = "a local domain, past the table"
+    """``.here``: the local domain ``domain``."""
+    HOST = "an SMTP host"
+    """``.smtp`` or an IP address: the host ``host``, and ``port`` if one is named."""
+    UUCP = "a UUCP host"
+    NULL = "the black hole"
+    ERROR = "an error"
+    """``error`` and ``blacklisted``."""
+    SPAMTRAP = "a spam trap"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The new address. An asterisk stands for what the wildcard of the left part has matched."""
+
+    kind: Kind
+    local: str | None = None
+    """The new local part; None: the local part stays."""
+    path: str = ""
+    """A further domain that a domain record adds to the local part: ``local%path``."""
+    domain: str = ""
+    account: str = ""
+    """Of a unified account: its name."""
+    host: str = ""
+    """Of an SMTP or UUCP host: its name, or its IP address in brackets."""
+    port: int | None = None
+    bare: bool = False
+    """Of an SMTP host: the suffix ``.smtp`` is taken away, so the host hears the local part alone,
+    its rightmost percent sign made an at sign."""
+
+
+_QUOTED_LOCAL = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NAME = re.compile(r"[\w*-]+(?:\.[\w*-]+)*\.?|\[[\w.:*-]+\]")
+_IP = re.compile(r"\[?(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?\]?")
+_SMTP_PORT = re.compile(r"(.+)\.(\d{1,5})")
+
+
+def split_address(text: str) -> tuple[str, str]:
+    """Return local part and domain (empty: none) of an address in any of the usual notations."""
+    quoted = _QUOTED_LOCAL.match(text)
+    if quoted is not None:
+        domain = text[quoted.end() :]
+        return text[: quoted.end()] + ("" if domain.startswith("@") else domain), (
+            domain[1:] if domain.startswith("@") else ""
+        )
+    if text.startswith("@") and ":" in text:
+        return _source_route(text)
+    local, at, domain = text.rpartition("@")
+    if at:
+        return local, domain
+    if "!" in text:
+        first, *more, user = text.split("!")
+        return "%".join([user, *reversed(more)]), first
+    local, percent, domain = text.rpartition("%")
+    return (local, domain) if percent and local and domain else (text, "")
+
+
+def _source_route(text: str) -> tuple[str, str]:
+    """``@a,@b:x@c`` → ``x%c%b`` and ``a``."""
+    hosts, _, address = text.partition(":")
+    first, *more = [host.strip().removeprefix("@") for host in hosts.split(",")]
+    return "%".join([address.replace("@", "%"), *reversed(more)]), first
+
+
+def of_domain(right: str) -> Destination:
+    """Return the destination of a domain record. Raises DestinationError."""
+    if not right:
+        return Destination(Kind.ADDRESS)
+    if "@" in right or "%" in right or "!" in right:
+        path, domain = split_address(right)
+        if not path or not _NAME.fullmatch(path.replace("%", ".")):
+            raise DestinationError(f"{right} is no path; write a domain, or domain@relay")
+        return _of_name(domain, local=None, path=path)
+    return _of_name(right, local=None, path="")
+
+
+def of_alias(right: str) -> Destination:
+    """Return the destination of an alias record. Raises DestinationError."""
+    if not right:
+        raise DestinationError("an alias record needs an address after the =")
+    local, domain = split_address(right)
+    if not local or (not local.startswith('"') and re.search(r"[\s<>,]", local)):
+        raise DestinationError(f"{right} is not an address; write name or name@domain")
+    if domain:
+        return _of_name(domain, local=local, path="")
+    match local.lower():
+        case "null" | "mailer-daemon":
+            return Destination(Kind.NULL)
+        case "error" | "blacklisted":
+            return Destination(Kind.ERROR)
+        case "spamtrap":
+            return Destination(Kind.SPAMTRAP)
+    return Destination(Kind.ADDRESS, local)
+
+
+def _of_name(name: str, *, local: str | None, path: str) -> Destination:
+    """Return the destination of a domain part."""
+    if not _NAME.fullmatch(name):
+        raise DestinationError(f"{name!r} is not a domain name")
+    name = name.removesuffix(".").lower()
+    stem, _, suffix = name.rpartition(".")
+    if name == "null":
+        return Destination(Kind.NULL)
+    if name in ("error", "blacklisted"):
+        return Destination(Kind.ERROR)
+    if stem:
+        match suffix:
+            case "here":
+                return Destination(Kind.HERE, local, path, domain=stem)
+            case "local":
+                return Destination(Kind.UNIFIED, local, path, account=stem)
+            case "domain":
+                return _unified(stem, local, path)
+            case "uucp":
+                return Destination(Kind.UUCP, local, path, host=stem)
+            case "smtp":
+                port = _SMTP_PORT.fullmatch(stem)
+                host, number = (port[1], int(port[2])) if port else (stem, None)
+                return Destination(Kind.HOST, local, path, host=host, port=number, bare=True)
+    address = _IP.fullmatch(name)
+    if address is not None:
+        port_number = int(address[2]) if address[2] else None
+        return Destination(Kind.HOST, local, path, host=f"[{address[1]}]", port=port_number)
+    return Destination(Kind.ADDRESS, local, path, domain=name)
+
+
+def _unified(domain: str, local: str | None, path: str) -> Destination:
+    """``rest%account@name.domain``: the last part of the local part names the account."""
+    rest, percent, account = (path if local is None else local).rpartition("%")
+    if local is None:
+        account, rest = path, ""
+    if not account:
+        raise DestinationError(
+            f"{domain}.domain names no account; write account@{domain}.domain or *%account@{domain}.domain"
+        )
+    kept = None if local is None else rest if percent else ""
+    return Destination(Kind.UNIFIED, kept, "", domain=domain, account=account)

@@ -1,0 +1,13 @@
+"""Placeholder of the exim translator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.translate.records import Record
+from conformance.translate.verdict import Installation, Outcome, Translation, Verdict
+
+
+def translate(records: Sequence[Record], installation: Installation) -> Translation:
+    """Translate the records."""
+    return Translation("exim", (), tuple(Verdict(record, Outcome.DROPPED) for record in records))
