@@ -128,7 +128,7 @@ def _of_name(name: str, *, local: str | None, path: str) -> Destination:
     """Return the destination of a domain part."""
     if not _NAME.fullmatch(name):
         raise DestinationError(f"{name!r} is not a domain name")
-    name = name.removesuffix(".").lower()
+    written, name = name.removesuffix("."), name.removesuffix(".").lower()
     stem, _, suffix = name.rpartition(".")
     if name == "null":
         return Destination(Kind.NULL)
@@ -139,7 +139,7 @@ def _of_name(name: str, *, local: str | None, path: str) -> Destination:
             case "here":
                 return Destination(Kind.HERE, local, path, domain=stem)
             case "local":
-                return Destination(Kind.UNIFIED, local, path, account=stem)
+                return Destination(Kind.UNIFIED, local, path, account=written[: len(stem)])
             case "domain":
                 return _unified(stem, local, path)
             case "uucp":
@@ -162,7 +162,8 @@ def _unified(domain: str, local: str | None, path: str) -> Destination:
         account, rest = path, ""
     if not account:
         raise DestinationError(
-            f"{domain}.domain names no account; write account@{domain}.domain or *%account@{domain}.domain"
+            f"{domain}.domain names no account; write account@{domain}.domain, "
+            f"or *%account@{domain}.domain"
         )
     kept = None if local is None else rest if percent else ""
     return Destination(Kind.UNIFIED, kept, "", domain=domain, account=account)

@@ -1,13 +1,161 @@
-"""Placeholder of the exim translator."""
+"""The Routing Table as Exim routers.
+
+Exim asks its routers in their order, and what a redirect router makes of an address begins again
+with the first one (Exim specification, The redirect router), which is what the Routing Table does:
+so a record becomes one redirect router, in its place. The relay marker travels in
+``$address_data``, which children inherit; the ACL ``router_table_rcpt`` reads it after
+``verify = recipient``. Addresses that a record sends past the table (``.here``, ``.local``) enter
+again at ``router_table_end``; those for a certain host at ``router_table_host``.
+
+What stays different is said in the verdicts; :mod:`conformance.translate.exim_text` writes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.translate.records import Record
-from conformance.translate.verdict import Installation, Outcome, Translation, Verdict
+from conformance.translate.course import circles, hidden_by
+from conformance.translate.destination import Kind
+from conformance.translate.exim_text import (
+    ACL,
+    HEAD,
+    TAIL,
+    captured,
+    literal,
+    local_data,
+    matching,
+    router,
+)
+from conformance.translate.records import Marker, Purpose, Record
+from conformance.translate.verdict import Installation, NativeFile, Outcome, Translation, Verdict
+
+__all__ = ["translate"]
+
+_RELAY = {
+    Marker.SIMPLE: r"${if match{$local_part}{\N[%!@ ]\N}{}{relay=yes }}",
+    Marker.ALL: "relay=yes ",
+    Marker.NO: "",
+}
 
 
 def translate(records: Sequence[Record], installation: Installation) -> Translation:
-    """Translate the records."""
-    return Translation("exim", (), tuple(Verdict(record, Outcome.DROPPED) for record in records))
+    """Return routers, an ACL and the verdicts."""
+    verdicts = tuple(_verdict(records, record, installation) for record in records)
+    routers = [
+        _router(verdict.record, installation.main_domain)
+        for verdict in verdicts
+        if verdict.outcome is not Outcome.DROPPED
+        and not _is_main(verdict.record, installation.main_domain)
+    ]
+    table = "\n".join([HEAD.replace("MAIN_DOMAIN", installation.main_domain), *routers, TAIL])
+    table = table.replace("@@MAIN@@", installation.main_domain)
+    return Translation(
+        "exim",
+        (
+            NativeFile("router-table.conf", "the first routers after 'begin routers'", table),
+            NativeFile("router-acl.conf", "after 'begin acl'; see the comment in it", ACL),
+        ),
+        verdicts,
+    )
+
+
+def _is_main(record: Record, main: str) -> bool:
+    """Tell whether the left part names the Main Domain, which the Router never sees."""
+    return record.left.domain.lower() == main.lower()
+
+
+def _verdict(records: Sequence[Record], record: Record, installation: Installation) -> Verdict:
+    outcome, reason = _judge(records, record, installation)
+    return Verdict(record, outcome, reason)
+
+
+def _judge(
+    records: Sequence[Record], record: Record, installation: Installation
+) -> tuple[Outcome, str]:
+    if Purpose.MAIL not in record.purposes:
+        return Outcome.DROPPED, "it concerns logins or signals, not mail"
+    if _is_main(record, installation.main_domain):
+        return Outcome.CARRIED, (
+            "it never applies (the Main Domain's name is taken away first), so nothing is written"
+        )
+    if circles(records, record):
+        return Outcome.DIFFERENT, (
+            "the record leads in a circle: the Router refuses the address, Exim passes over a "
+            "router that has had the same address before and goes on with the next one"
+        )
+    different = _DIFFERENCES.get(record.destination.kind, "")
+    destination = record.destination
+    if destination.kind is Kind.HOST and (not destination.bare or _names_next(record)):
+        different = ""
+    if destination.local is not None and "#" in destination.local:
+        different = "mailbox names (account#mailbox) are not Exim's: the mail goes to the account"
+    if different:
+        dropped = destination.kind is Kind.UUCP
+        return Outcome.DROPPED if dropped else Outcome.DIFFERENT, different
+    hidden = hidden_by(records, record)
+    return Outcome.CARRIED, f"line {hidden.line} takes all its addresses" if hidden else ""
+
+
+_DIFFERENCES = {
+    Kind.UUCP: "Exim has no UUCP module: a pipe transport that calls uux must be written by hand",
+    Kind.SPAMTRAP: "the recipient is refused, but the message still reaches the other recipients",
+    Kind.UNIFIED: (
+        "two such recipients of one message become one address, and Exim delivers once for each "
+        "address: X-Real-To names the first only; there are no POP views by X-Real-To"
+    ),
+    Kind.HOST: (
+        "the host hears the address with its domain, where .smtp without a further domain makes "
+        "the Router send the local part alone"
+    ),
+}
+
+
+def _names_next(record: Record) -> bool:
+    """Tell whether the address for a ``.smtp`` host keeps a domain."""
+    destination = record.destination
+    return bool(destination.path) or "%" in (destination.local or "")
+
+
+def _router(record: Record, main: str) -> str:
+    destination = record.destination
+    data = local_data(record, main)
+    options: list[tuple[str, str]] = []
+    relay = _RELAY[record.marker]
+    host = ""
+    match destination.kind:
+        case Kind.NULL:
+            options = [("data", ":blackhole:")]
+        case Kind.ERROR:
+            options = [("data", ":fail: Blacklisted Address"), ("allow_fail", "")]
+        case Kind.SPAMTRAP:
+            options = [("data", ":fail: spamtrap"), ("allow_fail", "")]
+        case Kind.HERE:
+            options = [("data", data), ("redirect_router", "router_table_end")]
+        case Kind.UNIFIED:
+            options = [("data", data), ("redirect_router", "router_table_end")]
+            if destination.local != "":
+                options.append(("headers_add", f"X-Real-To: {_real_name(record)}"))
+        case Kind.HOST:
+            host = _host(destination.host, destination.port)
+            options = [("data", data), ("redirect_router", "router_table_host")]
+        case _:
+            options = [("data", data)]
+    if relay or host:
+        options.insert(0, ("address_data", f"{host}{relay}$address_data"))
+    return router(f"router_table_{record.line}", str(record), [*matching(record, main), *options])
+
+
+def _real_name(record: Record) -> str:
+    """Return the local part that a unified account is told of."""
+    local = record.destination.local
+    if local is None:
+        return "$local_part"
+    return captured(record, local.replace("*", "$1")) if "*" in local else literal(local)
+
+
+def _host(host: str, port: int | None) -> str:
+    """Return the element of ``$address_data`` that ``router_table_host`` reads."""
+    name = host.strip("[]")
+    if port is not None:
+        return f"host={name}::{port} "
+    return f"host={name} " if host.startswith("[") else f"host={name}/MX "
