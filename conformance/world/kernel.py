@@ -14,8 +14,9 @@ NEW_USER = 0x10000000
 NEW_PROCESSES = 0x20000000
 NEW_NETWORK = 0x40000000
 
-_MS_BIND, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 4096, 2, 4, 8
-_MS_PRIVATE, _MS_RECURSIVE = 1 << 18, 16384
+MS_BIND, MS_RECURSIVE = 4096, 16384
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
+_MS_PRIVATE = 1 << 18
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -37,17 +38,32 @@ def set_network(descriptor: int) -> None:
     _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(NEW_NETWORK)), "setns")
 
 
+def set_processes(descriptor: int) -> None:
+    """Have children be born into the descriptor's process namespace. Raises OSError."""
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(NEW_PROCESSES)), "setns")
+
+
 def keep_mounts_private() -> None:
     """Keep what is mounted from now on inside this mount namespace. Raises OSError."""
-    flags = ctypes.c_ulong(_MS_PRIVATE | _MS_RECURSIVE)
+    flags = ctypes.c_ulong(_MS_PRIVATE | MS_RECURSIVE)
     _check(_libc.mount(b"none", b"/", None, flags, None), "mount --make-rprivate /")
 
 
+def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Mount ``source`` at ``target``, as mount(2) takes it. Raises OSError."""
+    result = _libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        options.encode() or None,
+    )
+    _check(result, f"mount on {target}")
+
+
 def bind_mount(source: str, target: str) -> None:
-    """Show the file ``source`` in the place of the file ``target``. Raises OSError."""
-    flags = ctypes.c_ulong(_MS_BIND)
-    result = _libc.mount(os.fsencode(source), os.fsencode(target), None, flags, None)
-    _check(result, f"mount --bind on {target}")
+    """Show the file or folder ``source`` in the place of ``target``. Raises OSError."""
+    mount(source, target, flags=MS_BIND)
 
 
 def mount_proc() -> None:
