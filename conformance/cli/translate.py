@@ -1,4 +1,4 @@
-"""``mailproof translate --to postfix|exim ROUTER_TABLE``: native maps, and what they cannot hold."""
+"""``mailproof translate``: a Routing Table as native maps, and what they do not hold."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add("--to", required=True, choices=sorted(SERVERS), help="the new server")
     add(
         "--main-domain",
-        default=Installation.main_domain,
+        default="mycompany.com",
         metavar="NAME",
         help="the Main Domain of the old server (default %(default)s)",
     )
