@@ -30,6 +30,8 @@ CAPABILITIES: Mapping[str, str] = {
     "imap": "mailboxes are read by IMAP",
     "cli": "the CLI over the PWD port",
     "files": "the files below the base directory can be seen",
+    "queue": "the message files in the queue can be counted",
+    "settings": "settings of modules can be changed while the server runs",
     "log": "the log can be read",
     "clock": "the server's clock can be moved",
     "restart": "the server can be stopped and started again",
@@ -39,7 +41,8 @@ CAPABILITIES: Mapping[str, str] = {
     "forwarders": "forwarders",
     "blacklist": "the lists of Blacklisted and UnBlacklistable IP Addresses",
     "client-names": "Detect Clients by DNS Name",
-    "router": "a Routing Table, and the Route command",
+    "router": "a Routing Table",
+    "route": "the Route command: where an address would go",
     "mobile": "temporary client addresses (read, then send)",
     "auth": "SMTP AUTH",
     "etrn": "ETRN",
@@ -61,8 +64,8 @@ CAPABILITIES: Mapping[str, str] = {
 _PROTOCOLS = {"smtp": "smtp", "pop": "pop", "imap": "imap", "pwd": "cli"}
 _KINDS = {
     "cli": "cli",
-    "settings": "cli",
-    "settings refused": "cli",
+    "settings": "settings",
+    "settings refused": "settings",
     "log": "log",
     "not log": "log",
     "http": "http",
@@ -117,13 +120,15 @@ def _of_step(step: Step) -> Iterator[str]:
         case MailStep():
             yield "smtp"
         case RouteStep():
-            yield "router"
+            yield "route"
         case DeliveredStep(mailbox=mailbox):
             yield "pop" if mailbox.upper() == "INBOX" else "imap"
         case NotDeliveredStep() | BouncedStep(host=""):
             yield "pop"
-        case FileStep() | WriteStep() | QueuedStep():
+        case FileStep() | WriteStep():
             yield "files"
+        case QueuedStep():
+            yield "queue"
         case PeerStep(peers=peers):
             if any(peer.certificate for peer in peers):
                 yield "tls"
