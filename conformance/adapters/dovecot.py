@@ -97,6 +97,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5
 auth_default_realm = {realm}
 auth_verbose = no
+auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 first_valid_uid = {number}
 mail_fsync = never

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -28,6 +29,7 @@ from conformance.adapters.sandbox import INSIDE, USERS
 from conformance.world import kernel
 
 _SWITCH = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n"
+_DESCRIPTORS = 2048
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -56,13 +58,17 @@ def _own_files(folder: Path) -> None:
         ),
         "group": "".join(f"{name}:x:{number}:\n" for name, (number, _) in USERS.items()),
         "shadow": "".join(f"{name}:*:19000:0:99999:7:::\n" for name in USERS),
-        "hosts": "127.0.0.1 localhost\n",
+        "hosts": f"127.0.0.1 localhost {socket.gethostname()}\n",
         "nsswitch.conf": _SWITCH,
+        "resolv.conf": "",
     }
     for name, text in texts.items():
         own = folder / name
         own.write_text(text, encoding="ascii")
         own.chmod(0o640 if name == "shadow" else 0o644)
+        # The plan's own file there has no name any more, and nothing can be mounted on such a one.
+        while kernel.unmount(f"/etc/{name}"):
+            continue
         if Path("/etc", name).exists():
             mounts.bind(str(own), f"/etc/{name}")
 
@@ -145,6 +151,8 @@ def _begin(request: dict[str, Any]) -> NoReturn:
             kernel.bind_mount(f"{INSIDE}/resolv.conf", "/etc/resolv.conf")
         os.chdir(INSIDE)
         os.umask(0o022)
+        # Some servers try to close every descriptor that there could be.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
         nothing = os.open("/dev/null", os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(2, 1)

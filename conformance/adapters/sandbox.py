@@ -36,6 +36,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -46,6 +47,9 @@ from conformance.world.plan import Plan
 
 INSIDE = "/run/mailproof"
 """Where a server finds its session's folder."""
+
+#: Seconds that files of a session look old.
+_AGE = 3600.0
 
 #: User → (number, groups besides its own of the same name and number).
 USERS: Mapping[str, tuple[int, tuple[str, ...]]] = {
@@ -89,6 +93,9 @@ class Sandbox:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text.encode() if isinstance(text, str) else text)
         self._belongs(file, mode, owner)
+        # Some servers wait until a file of theirs is no longer quite fresh.
+        old = time.time() - _AGE
+        os.utime(file, (old, old))
         return f"{INSIDE}/{path}"
 
     def make(self, path: str, *, mode: int = 0o755, owner: str = "root", group: str = "") -> str:

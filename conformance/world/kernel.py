@@ -7,6 +7,7 @@ OSError with the call's name. Nothing is imported here that costs time at a proc
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 NEW_MOUNTS = 0x00020000
@@ -17,6 +18,7 @@ NEW_NETWORK = 0x40000000
 MS_BIND, MS_RECURSIVE = 4096, 16384
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _MS_PRIVATE = 1 << 18
+_MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -59,6 +61,16 @@ def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: 
         options.encode() or None,
     )
     _check(result, f"mount on {target}")
+
+
+def unmount(target: str) -> bool:
+    """Take away what is mounted at ``target``; return False if nothing is. Raises OSError."""
+    if _libc.umount2(os.fsencode(target), _MNT_DETACH) == 0:
+        return True
+    if ctypes.get_errno() == errno.EINVAL:
+        return False
+    _check(-1, f"umount {target}")
+    return False
 
 
 def bind_mount(source: str, target: str) -> None:

@@ -1,0 +1,91 @@
+"""How mail leaves: the smart host, retries, connections, encryption, source addresses, reports."""
+
+from __future__ import annotations
+
+from conformance.adapters.postfix.config import Config
+from conformance.adapters.site import Settings, Site
+from conformance.targets.base import NotApplicable
+
+
+def sending(site: Site, config: Config) -> None:
+    """Write the parameters. Raises NotApplicable."""
+    settings = site.settings
+    config.main |= {"smtp_bind_address": "", "disable_dns_lookups": "no"}
+    _forward(settings, config)
+    _retries(settings, config)
+    _channels(settings, config)
+    _secure(settings, config)
+    _reports(settings, config)
+
+
+def _forward(settings: Settings, config: Config) -> None:
+    hosts = [host.strip() for host in settings.text("SMTP", "Forward").split(",") if host.strip()]
+    if hosts:
+        config.main["relayhost"] = ", ".join(_next_hop(host) for host in hosts)
+    name = settings.text("SMTP", "ForwardAUTHName")
+    password = settings.text("SMTP", "ForwardAUTHPassword")
+    if name:
+        config.main |= {
+            "smtp_sasl_auth_enable": "yes",
+            "smtp_sasl_password_maps": config.table(
+                "texthash",
+                "relay-password",
+                [f"{_next_hop(host)} {name}:{password}" for host in hosts],
+            ),
+            "smtp_sasl_security_options": "noanonymous",
+        }
+
+
+def _next_hop(host: str) -> str:
+    return f"[{host}]" if host.replace(".", "").isdigit() else host
+
+
+def _retries(settings: Settings, config: Config) -> None:
+    every = settings.seconds("SMTP", "RetryInterval", "30m") or 0
+    settings.refuse(
+        "SMTP", "RetryInterval2", "Postfix's intervals grow with the age of the message, twofold"
+    )
+    settings.refuse("SMTP", "RetryPeriod1", "Postfix has no second interval after a period")
+    lifetime = settings.seconds("SMTP", "GiveUpAfter", "5d") or 0
+    warning = settings.seconds("SMTP", "WarnAfter") or 0
+    config.main |= {
+        "minimal_backoff_time": f"{every}s",
+        "maximal_backoff_time": f"{every}s",
+        "maximal_queue_lifetime": f"{lifetime}s",
+        "bounce_queue_lifetime": f"{lifetime}s",
+        "delay_warning_time": f"{warning}s",
+    }
+
+
+def _channels(settings: Settings, config: Config) -> None:
+    config.main["smtp_destination_concurrency_limit"] = settings.text(
+        "SMTP", "ChannelsPerHost", "3"
+    )
+    settings.refuse(
+        "SMTP", "AddChannelAfter", "qmgr(8) adds connections by success, not by time", "1m"
+    )
+    settings.value("SMTP", "AddChannelAfter")
+    channels = settings.text("SMTP", "OutputChannels", "-")
+    if channels != "-":
+        raise NotApplicable("a limit of all connections taken together is a process limit")
+
+
+def _secure(settings: Settings, config: Config) -> None:
+    domains = settings.texts("SMTP", "SecureDomains")
+    if settings.flag("SMTP", "SecureWherePossible"):
+        config.main["smtp_tls_security_level"] = "may"
+    if domains:
+        raise NotApplicable("TLS is not written yet")
+
+
+def _reports(settings: Settings, config: Config) -> None:
+    copies = settings.text("Queue", "CopyFailuresTo")
+    if copies:
+        config.main |= {"notify_classes": "bounce", "bounce_notice_recipient": copies}
+    settings.refuse(
+        "Queue",
+        "FailureReturn",
+        "bounce(8) returns what the sender asks for (RET), else the message",
+        "body by default",
+    )
+    settings.value("Queue", "FailureReturn")
