@@ -41,12 +41,22 @@ def prepare(setting: Mapping[str, Any]) -> None:
     folder = Path("/run/sandbox")
     folder.mkdir()
     mounts.lay_over("/usr", [f"{tree}/usr" for tree in setting["trees"]])
+    if setting["etc"]:
+        mounts.lay_over("/etc", [_written(folder / "etc", setting["etc"])])
     for hidden in setting["hidden"]:
         if Path(hidden).is_dir():
             mounts.memory(hidden, "mode=755")
     _own_files(folder)
     mounts.private_devices(f"{INSIDE}/log")
     Path(INSIDE).mkdir()
+
+
+def _written(folder: Path, files: Mapping[str, str]) -> str:
+    """Write files with their folders; return the folder."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="ascii")
+    return str(folder)
 
 
 def _own_files(folder: Path) -> None:

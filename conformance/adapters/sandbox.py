@@ -126,11 +126,13 @@ class Launcher:
         plan: Plan,
         *,
         hidden: Sequence[str] = (),
+        etc: Mapping[str, str] | None = None,
         trees: Sequence[str] = (),
     ) -> Launcher:
         """Start the launcher. Raises TargetError that says what is not permitted here.
 
-        ``hidden`` are folders to be shown empty, ``trees`` are folders whose ``usr`` is laid over
+        ``hidden`` are folders to be shown empty, ``etc`` are files to be shown below /etc (name →
+        text, for all sessions), ``trees`` are folders whose ``usr`` is laid over
         /usr.
         """
         if plan.name != "namespace":
@@ -141,7 +143,7 @@ class Launcher:
                 "of one user): run as root"
             )
         folder = Path(tempfile.mkdtemp(prefix="mailproof-launcher-"))
-        setting = {"hidden": list(hidden), "trees": list(trees)}
+        setting = {"hidden": list(hidden), "etc": dict(etc or {}), "trees": list(trees)}
         try:
             warm = await WarmProcess.start(
                 [sys.executable, "-m", "conformance.adapters.launcher", json.dumps(setting)],

@@ -96,6 +96,8 @@ class AdapterTarget(Target):
     """Program, as the sandbox finds it → Debian package that has it."""
     hidden: ClassVar[Sequence[str]] = ()
     """Folders of this computer's own configuration, shown empty."""
+    etc: ClassVar[Mapping[str, str]] = {}
+    """Files below /etc that the programs insist on, the same for all sessions: name → text."""
 
     def __init__(self, file: TargetFile) -> None:
         self.file = file
@@ -148,7 +150,9 @@ class AdapterTarget(Target):
                 f"{', '.join(missing)} cannot be found: apt-get install {packages}, "
                 f"or name a folder with the packages' contents in {self.file.path}: options.tree"
             )
-        self.launcher = await Launcher.start(plan, hidden=self.hidden, trees=self.trees)
+        self.launcher = await Launcher.start(
+            plan, hidden=self.hidden, etc=self.etc, trees=self.trees
+        )
         self.connections = Connections(plan)
 
     def _has(self, path: str) -> bool:

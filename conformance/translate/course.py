@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from conformance.translate.destination import Destination, Kind, split_address
 from conformance.translate.records import Purpose, Record
 
-__all__ = ["Place", "apply", "circles", "first", "hidden_by", "match", "witness"]
+__all__ = ["Place", "apply", "circles", "first", "goes_on", "hidden_by", "match", "witness"]
 
 _ROUNDS = 100
 #: What a wildcard stands for in a made address.
@@ -64,7 +64,7 @@ def first(records: Iterable[Record], place: Place) -> tuple[Record, str] | None:
 
 def apply(destination: Destination, place: Place, star: str) -> Place | None:
     """Return the new address; None when the Router is done with it."""
-    if destination.kind is not Kind.ADDRESS:
+    if destination.kind not in (Kind.ADDRESS, Kind.UUCP):
         return None
     local = place.local if destination.local is None else destination.local.replace("*", star)
     if destination.path:
@@ -79,6 +79,12 @@ def witness(record: Record) -> Place:
     if left.local is None:
         return Place("user", left.domain.replace("*", _SAMPLE).lower())
     return Place(left.local.replace("*", _SAMPLE), left.domain.lower())
+
+
+def goes_on(records: Sequence[Record], record: Record) -> bool:
+    """Tell whether another record applies to what the record makes of an address."""
+    place = apply(record.destination, witness(record), _SAMPLE)
+    return place is not None and first(records, place) is not None
 
 
 def circles(records: Sequence[Record], record: Record) -> bool:

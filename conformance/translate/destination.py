@@ -34,6 +34,7 @@ class Kind(enum.Enum):
     HOST = "an SMTP host"
     """``.smtp`` or an IP address: the host ``host``, and ``port`` if one is named."""
     UUCP = "a UUCP host"
+    """``.uucp``: routed anew, and if no record knows ``domain``, sent to the UUCP host ``host``."""
     NULL = "the black hole"
     ERROR = "an error"
     """``error`` and ``blacklisted``."""
@@ -143,7 +144,7 @@ def _of_name(name: str, *, local: str | None, path: str) -> Destination:
             case "domain":
                 return _unified(stem, local, path)
             case "uucp":
-                return Destination(Kind.UUCP, local, path, host=stem)
+                return Destination(Kind.UUCP, local, path, domain=name, host=stem)
             case "smtp":
                 port = _SMTP_PORT.fullmatch(stem)
                 host, number = (port[1], int(port[2])) if port else (stem, None)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.translate.course import circles, hidden_by
+from conformance.translate.course import circles, goes_on, hidden_by
 from conformance.translate.destination import Kind
 from conformance.translate.exim_text import (
     ACL,
@@ -44,7 +44,7 @@ def translate(records: Sequence[Record], installation: Installation) -> Translat
     routers = [
         _router(verdict.record, installation.main_domain)
         for verdict in verdicts
-        if verdict.outcome is not Outcome.DROPPED
+        if Purpose.MAIL in verdict.record.purposes
         and not _is_main(verdict.record, installation.main_domain)
     ]
     table = "\n".join([HEAD.replace("MAIN_DOMAIN", installation.main_domain), *routers, TAIL])
@@ -83,8 +83,10 @@ def _judge(
             "the record leads in a circle: the Router refuses the address, Exim passes over a "
             "router that has had the same address before and goes on with the next one"
         )
-    different = _DIFFERENCES.get(record.destination.kind, "")
     destination = record.destination
+    different = _DIFFERENCES.get(destination.kind, "")
+    if destination.kind is Kind.UUCP and goes_on(records, record):
+        different = ""
     if destination.kind is Kind.HOST and (not destination.bare or _names_next(record)):
         different = ""
     if destination.local is not None and "#" in destination.local:
@@ -120,7 +122,8 @@ def _router(record: Record, main: str) -> str:
     destination = record.destination
     data = local_data(record, main)
     options: list[tuple[str, str]] = []
-    relay = _RELAY[record.marker]
+    # What is thrown away is not relayed.
+    relay = "relay=yes " if destination.kind is Kind.NULL else _RELAY[record.marker]
     host = ""
     match destination.kind:
         case Kind.NULL:
@@ -128,7 +131,7 @@ def _router(record: Record, main: str) -> str:
         case Kind.ERROR:
             options = [("data", ":fail: Blacklisted Address"), ("allow_fail", "")]
         case Kind.SPAMTRAP:
-            options = [("data", ":fail: spamtrap"), ("allow_fail", "")]
+            options = [("data", ":fail: Blacklisted Address (a spam trap)"), ("allow_fail", "")]
         case Kind.HERE:
             options = [("data", data), ("redirect_router", "router_table_end")]
         case Kind.UNIFIED:
@@ -136,7 +139,7 @@ def _router(record: Record, main: str) -> str:
             if destination.local != "":
                 options.append(("headers_add", f"X-Real-To: {_real_name(record)}"))
         case Kind.HOST:
-            host = _host(destination.host, destination.port)
+            host = _host(record)
             options = [("data", data), ("redirect_router", "router_table_host")]
         case _:
             options = [("data", data)]
@@ -153,9 +156,14 @@ def _real_name(record: Record) -> str:
     return captured(record, local.replace("*", "$1")) if "*" in local else literal(local)
 
 
-def _host(host: str, port: int | None) -> str:
+def _host(record: Record) -> str:
     """Return the element of ``$address_data`` that ``router_table_host`` reads."""
-    name = host.strip("[]")
-    if port is not None:
-        return f"host={name}::{port} "
-    return f"host={name} " if host.startswith("[") else f"host={name}/MX "
+    destination = record.destination
+    name = destination.host.strip("[]")
+    if destination.port is not None:
+        name = f"{name}::{destination.port}"
+    elif not destination.host.startswith("["):
+        name = f"{name}/MX"
+    if "*" in name:
+        name = captured(record, name.replace("*", "$1"))
+    return f"host={name} "

@@ -40,6 +40,7 @@ router_table_null:
   driver = redirect
   condition = ${if or{{eqi{$domain}{null}}\
     {and{{eqi{$domain}{@@MAIN@@}}{match{$local_part}{\N(?i)^(null|mailer-daemon)$\N}}}}}}
+  address_data = relay=yes $address_data
   data = :blackhole:
 
 router_table_error:
@@ -54,13 +55,15 @@ router_table_spamtrap:
   domains = @@MAIN@@
   local_parts = spamtrap
   allow_fail
-  data = :fail: spamtrap
+  data = :fail: Blacklisted Address (a spam trap)
 
 router_table_host:
   # Only addresses that a record sends to a certain host.
   driver = manualroute
   condition = ${extract{host}{$address_data}{yes}{no}}
-  route_data = ${extract{host}{$address_data}}
+  # A host without MX records is taken by its address: /MX alone would not find it.
+  route_data = ${if match{${extract{host}{$address_data}}}{\N^(.*)/MX$\N}\
+    {${lookup dnsdb{defer_never,mx=$1}{$1/MX}{$1}}}{${extract{host}{$address_data}}}}
   transport = remote_smtp
   no_more
 

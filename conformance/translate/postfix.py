@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.translate.course import Place, circles, first, hidden_by
+from conformance.translate.course import Place, circles, first, goes_on, hidden_by
 from conformance.translate.destination import Destination, Kind
 from conformance.translate.postfix_text import (
     Lines,
@@ -73,7 +73,7 @@ def _judge(records: Sequence[Record], record: Record, main: str) -> tuple[Outcom
     destination = _followed(records, record)
     if _is_white_hole(record):
         return _judge_white_hole(destination)
-    if destination.kind is Kind.UUCP:
+    if destination.kind is Kind.UUCP and not goes_on(records, record):
         return Outcome.DROPPED, _DIFFERENT[Kind.UUCP]
     if destination.kind is Kind.HOST and record.left.star and "*" in destination.host:
         return Outcome.DROPPED, (
@@ -104,6 +104,8 @@ def _difference(record: Record, destination: Destination) -> str:
             "strangers are refused by the address that they name; another record that leads here "
             "does not change that"
         )
+    if destination.kind is Kind.UUCP:
+        return ""
     return _DIFFERENT.get(destination.kind, "")
 
 

@@ -1,0 +1,277 @@
+"""The access control lists: clients, blacklists, what is refused and how.
+
+Exim specification, chapter 43. A list of the documents decides in their order (Guide 3.5.2,
+Protection): Client IP Addresses, clients by name, White Holes, Blacklisted IP Addresses, names,
+RBL servers. ``$acl_c_client`` and ``$acl_c_blacklisted`` remember what was found.
+"""
+
+from __future__ import annotations
+
+import re
+
+from conformance.adapters.addresses import AddressList
+from conformance.adapters.exim.listeners import smtp_listeners
+from conformance.adapters.exim.tables import ACCOUNTS, ALIASES, NO_RELAY
+from conformance.adapters.site import Site
+from conformance.targets.base import NotApplicable
+
+__all__ = ["access_lists"]
+
+
+def access_lists(site: Site) -> str:
+    """Return all access control lists. Raises NotApplicable."""
+    return "\n".join(
+        [
+            "acl_connect:",
+            *_connect(site),
+            "",
+            "acl_helo:",
+            "  accept",
+            "",
+            "acl_mail:",
+            *_mail(site),
+            "",
+            "acl_rcpt:",
+            *_rcpt(site),
+            "",
+            "acl_predata:",
+            "  accept",
+            "",
+            "acl_data:",
+            *_data(site),
+            "",
+            "acl_etrn:",
+            *_etrn(site),
+            "",
+            "acl_auth:",
+            "  accept",
+        ]
+    )
+
+
+def _connect(site: Site) -> list[str]:
+    lines = _restrictions(site)
+    lines += ["  warn    hosts = +clients", "          set acl_c_client = yes"]
+    if site.client_names:
+        detect = site.settings.flag("Protection", "DetectClientsByName", True)
+        names = [*site.client_names]
+        if detect:
+            lines += [
+                "  warn    condition = ${if !def:acl_c_client}",
+                f"          hosts = +ignore_unknown : {_host_names(names)}",
+                "          set acl_c_client = yes",
+            ]
+    elif site.settings.given("Protection", "ClientNames"):
+        site.settings.value("Protection", "ClientNames")
+        if site.settings.flag("Protection", "DetectClientsByName"):
+            raise NotApplicable("Detect Clients by DNS Name is set in two places")
+    lines += [
+        "  accept  condition = ${if def:acl_c_client}",
+        "  accept  hosts = +white_holes",
+        "  warn    hosts = +blacklisted",
+        "          set acl_c_blacklisted = yes",
+        "  accept  condition = ${if def:acl_c_blacklisted}",
+    ]
+    settings = site.settings
+    freed = settings.texts("Protection", "UnBlacklistedNames")
+    if settings.flag("Protection", "UnBlacklistByName") and freed:
+        lines += [f"  accept  {_by_pointer(freed)}"]
+    banned = settings.texts("Protection", "BlacklistedNames")
+    if settings.flag("Protection", "BlacklistByName") and banned:
+        lines += [
+            f"  warn    {_by_pointer(banned)}",
+            "          set acl_c_blacklisted = yes",
+            "  accept  condition = ${if def:acl_c_blacklisted}",
+        ]
+    servers = settings.texts("Protection", "RBLServers")
+    if settings.flag("Protection", "UseBlacklistingDNS") and servers:
+        # 127.0.0.2 to 127.1.255.255 (Guide 3.5.2, Protection, Using DNS-based Blacklists).
+        listed = r"\N^127\.[01]\.\N"
+        for server in servers:
+            lines += [
+                f"  warn    dnslists = {server}",
+                f"          condition = ${{if match{{$dnslist_value}}{{{listed}}}}}",
+                "          condition = ${if !eq{$dnslist_value}{127.0.0.1}}",
+                "          set acl_c_blacklisted = yes",
+                "  accept  condition = ${if def:acl_c_blacklisted}",
+            ]
+    return [*lines, "  accept"]
+
+
+def _restrictions(site: Site) -> list[str]:
+    """Listeners that take connections of some addresses only."""
+    lines = []
+    for listener in smtp_listeners(site):
+        if listener.grant is None:
+            continue
+        addresses = [address for each in listener.addresses for address in _networks(each)]
+        bang = "!" if listener.grant else ""
+        lines += [
+            f"  drop    condition = ${{if eq{{$received_port}}{{{listener.port}}}}}",
+            f"          {bang}hosts = {' : '.join(addresses)}",
+            "          message = access denied",
+        ]
+    return lines
+
+
+def _networks(text: str) -> list[str]:
+    return [str(network) for network in AddressList([text]).networks]
+
+
+def _host_names(patterns: list[str]) -> str:
+    return " : ".join(_host_name(each) for each in patterns)
+
+
+def _host_name(pattern: str) -> str:
+    return rf"\N^{re.escape(pattern.lower()).replace(chr(92) + '*', '.*')}$\N"
+
+
+def _by_pointer(patterns: tuple[str, ...]) -> str:
+    """The PTR record alone, without the check of its address that a list of hosts would make."""
+    pointer = "${lookup dnsdb{>: defer_never,ptr=$sender_host_address}{$value}{}}"
+    tests = "".join(
+        f"{{match{{$item}}{{{_host_name(each)[1:].replace(chr(92) + 'N', chr(92) + 'N^', 1)}}}}}"
+        for each in patterns
+    )
+    return f"condition = ${{if forany{{{pointer}}}{{or{{{tests}}}}}}}"
+
+
+def _mail(site: Site) -> list[str]:
+    settings = site.settings
+    lines: list[str] = []
+    forced = _audience(site, "ForceAUTH", "nobody")
+    if forced:
+        lines += [
+            "  deny    !authenticated = *",
+            *(f"          {each}" for each in forced),
+            "          message = 530 5.7.0 Authentication required",
+        ]
+    verified = _audience(site, "VerifyReturnPath", "nobody")
+    if verified:
+        raise NotApplicable("the return path is not verified yet")
+    if _audience(site, "ReverseConnect", "nobody"):
+        raise NotApplicable("Reverse Connect is not written yet")
+    spf = _audience(site, "CheckSPF", "nobody")
+    if spf:
+        lines += [
+            "  deny    spf = fail",
+            *(f"          {each}" for each in spf),
+            "          !hosts = +white_holes",
+            "          message = 550 5.7.23 the SPF record of $sender_address_domain forbids it",
+        ]
+    _ = settings
+    return [*lines, "  accept"]
+
+
+def _audience(site: Site, keyword: str, default: str) -> list[str] | None:
+    """Return the conditions of an option that is for clients, non-clients, everybody or nobody."""
+    return site.settings.choice(
+        "SMTP",
+        keyword,
+        {
+            "nobody": None,
+            "everybody": ["condition = yes"],
+            "non-clients": ["condition = ${if !def:acl_c_client}"],
+            "clients": ["condition = ${if def:acl_c_client}"],
+        },
+        None,
+    )
+
+
+def _rcpt(site: Site) -> list[str]:
+    settings = site.settings
+    open_to_all = settings.choice(
+        "SMTP", "RelayToNonClients", {"clients": False, "everybody": True}, False
+    )
+    to_clients = settings.choice(
+        "SMTP", "RelayToClients", {"no": "", "simple": "simple", "all": "all"}, "simple"
+    )
+    lines = [
+        "  deny    condition = ${if def:acl_c_blacklisted}",
+        "          !verify = recipient",
+        (
+            "          message = ${if eq{$acl_verify_message}{Blacklisted Address}"
+            "{591 Your host is blacklisted. No mail will be accepted}{$acl_verify_message}}"
+        ),
+        "  accept  condition = ${if def:acl_c_blacklisted}",
+        "  warn    !verify = recipient",
+        "          condition = ${if match{$acl_verify_message}{spamtrap}}",
+        "          set acl_m_trap = yes",
+        "  require verify = recipient",
+        "  accept  condition = ${extract{local}{$address_data}{yes}{no}}",
+        "  accept  condition = ${extract{relay}{$address_data}{yes}{no}}",
+        "  accept  condition = ${if def:acl_c_client}",
+        "  accept  authenticated = *",
+        f"          condition = ${{lookup{{{_login(site)}}}lsearch{{{NO_RELAY}}}{{no}}{{yes}}}}",
+    ]
+    if open_to_all:
+        lines.append("  accept")
+    if to_clients:
+        lines += _to_clients(to_clients)
+    if settings.flag("SMTP", "RelayToBackup"):
+        lines.append("  accept  domains = @mx_secondary/ignore=0.0.0.0 : @mx_any")
+    key = "${lc:$sender_address}"
+    registered = f"{{${{lookup{{{key}}}lsearch{{{ALIASES}}}{{yes}}{{no}}}}}}"
+    lines += [
+        f"  defer   condition = ${{lookup{{{key}}}lsearch{{{ACCOUNTS}}}{{yes}}{registered}}}",
+        "          !authenticated = *",
+        "          message = 450 4.7.1 Relaying is not permitted: try to authenticate first",
+        "  deny    message = 550 5.7.1 Relaying is not permitted",
+    ]
+    return lines
+
+
+def _login(site: Site) -> str:
+    return (
+        "${lc:${if match{$authenticated_id}{@}{$authenticated_id}"
+        f"{{$authenticated_id@{site.main_domain}}}}}}}"
+    )
+
+
+def _to_clients(which: str) -> list[str]:
+    """Hosts that are in the list of clients get mail of anybody."""
+    simple = (
+        [r"          condition = ${if match{$local_part}{\N[%!@\s\"]\N}{no}{yes}}"]
+        if which == "simple"
+        else []
+    )
+    hosts = (
+        "${if match{$domain}{\\N^\\[([\\d.]+)\\]$\\N}{$1}"
+        "{${lookup dnsdb{>: a=${lookup dnsdb{>: mxh=$domain}{$value}{$domain}}}{$value}{}}}}"
+    )
+    return [
+        "  accept",
+        *simple,
+        f"          condition = ${{if forany{{{hosts}}}{{match_ip{{$item}}{{+clients}}}}}}",
+    ]
+
+
+def _data(site: Site) -> list[str]:
+    settings = site.settings
+    lines = [
+        "  deny    condition = ${if def:acl_m_trap}",
+        "          message = 591 5.7.1 Blacklisted Address",
+    ]
+    for pattern in settings.texts("Banned", "HeaderLines"):
+        lines += [
+            f"  deny    condition = ${{if match{{$message_headers_raw}}{{{_line(pattern)}}}}}",
+            "          message = 550 5.7.1 a header line is banned",
+        ]
+    for pattern in settings.texts("Banned", "BodyLines"):
+        lines += [
+            f"  deny    condition = ${{if match{{\\n$message_body}}{{{_line(pattern)}}}}}",
+            "          message = 550 5.7.1 a body line is banned",
+        ]
+    return [*lines, "  accept"]
+
+
+def _line(pattern: str) -> str:
+    pieces = [re.escape(piece) for piece in pattern.split("*")]
+    return rf"\N(?m)^{'.*'.join(pieces)}$\N"
+
+
+def _etrn(site: Site) -> list[str]:
+    who = _audience(site, "AcceptWakeups", "everybody")
+    if site.settings.given("SMTP", "AcceptWakeups") and who is None:
+        return ["  deny"]
+    return ["  accept " + (who[0] if who else "")]
