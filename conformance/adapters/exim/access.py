@@ -86,12 +86,14 @@ def _connect(site: Site) -> list[str]:
     servers = settings.texts("Protection", "RBLServers")
     if settings.flag("Protection", "UseBlacklistingDNS") and servers:
         # 127.0.0.2 to 127.1.255.255 (Guide 3.5.2, Protection, Using DNS-based Blacklists).
-        listed = r"\N^127\.[01]\.\N"
+        listed = (
+            r"${if forany{<, ${sg{$dnslist_value}{ }{}}}"
+            r"{and{{match{$item}{\N^127\.[01]\.\N}}{!match{$item}{\N^127\.0\.0\.[01]$\N}}}}}"
+        )
         for server in servers:
             lines += [
                 f"  warn    dnslists = {server}",
-                f"          condition = ${{if match{{$dnslist_value}}{{{listed}}}}}",
-                "          condition = ${if !eq{$dnslist_value}{127.0.0.1}}",
+                f"          condition = {listed}",
                 "          set acl_c_blacklisted = yes",
                 "  accept  condition = ${if def:acl_c_blacklisted}",
             ]
@@ -188,16 +190,20 @@ def _rcpt(site: Site) -> list[str]:
     )
     lines = [
         "  deny    condition = ${if def:acl_c_blacklisted}",
+        "          !authenticated = *",
         "          !verify = recipient",
         (
             "          message = ${if eq{$acl_verify_message}{Blacklisted Address}"
             "{591 Your host is blacklisted. No mail will be accepted}{$acl_verify_message}}"
         ),
         "  accept  condition = ${if def:acl_c_blacklisted}",
-        "  warn    !verify = recipient",
-        "          condition = ${if match{$acl_verify_message}{spamtrap}}",
-        "          set acl_m_trap = yes",
-        "  require verify = recipient",
+        "          !authenticated = *",
+        "  deny    !verify = recipient",
+        (
+            "          set acl_m_trap = ${if or{{def:acl_m_trap}"
+            "{bool{${extract{spamtrap}{$address_data}{yes}{no}}}}}{yes}{}}"
+        ),
+        "          message = $acl_verify_message",
         "  accept  condition = ${extract{local}{$address_data}{yes}{no}}",
         "  accept  condition = ${extract{relay}{$address_data}{yes}{no}}",
         "  accept  condition = ${if def:acl_c_client}",
@@ -249,7 +255,7 @@ def _to_clients(which: str) -> list[str]:
 def _data(site: Site) -> list[str]:
     settings = site.settings
     lines = [
-        "  deny    condition = ${if def:acl_m_trap}",
+        "  deny    condition = ${if eq{$acl_m_trap}{yes}}",
         "          message = 591 5.7.1 Blacklisted Address",
     ]
     for pattern in settings.texts("Banned", "HeaderLines"):

@@ -1,6 +1,6 @@
 """Route, answered by Exim's address test (``exim -bt``).
 
-With the macro ``ROUTE_ONLY`` the configuration's last routers say where an address would go instead of
+With the macro ``ROUTE_ONLY`` the last routers say where an address would go instead of
 sending it there (:mod:`.routers`); everything before them is what mail meets, too.
 """
 

@@ -36,9 +36,8 @@ def routers(site: Site) -> str:
         ),
     )
     text = table.file("router-table.conf").text.replace("router_table_host:\n", _HOST, 1)
-    return "\n".join(
+    parts = "\n".join(
         [
-            _SENDERS,
             text,
             _suffixes(site),
             _addresses(site),
@@ -48,14 +47,13 @@ def routers(site: Site) -> str:
             _remote(site),
         ]
     )
+    field = site.settings.text("LOCAL", "EnvelopeRecipientsField", "X-Real-To")
+    return parts.replace("headers_add = X-Real-To:", f"headers_add = {field}:")
 
 
 def _block(name: str, *lines: str) -> str:
     return "\n".join([f"{name}:", *(f"  {line}" for line in lines)]) + "\n"
 
-
-#: Sender addresses are looked at by routers of their own (Verify HELO and Return-Path).
-_SENDERS = ""
 
 _HOST = r"""router_table_host:
 .ifdef ROUTE_ONLY
@@ -120,6 +118,7 @@ def _suffixes(site: Site) -> str:
                 "driver = redirect",
                 "domains = *.domain",
                 "caseful_local_part",
+                r"headers_add = X-Real-To: ${sg{$local_part}{\N%[^%]*$\N}{}}",
                 r"data = ${sg{$local_part}{\N^.*%\N}{}}@${sg{$domain}{\N\.domain$\N}{}}",
                 "redirect_router = router_table_end",
             ),
@@ -232,7 +231,8 @@ def _account(number: int, domain: SiteDomain) -> str:
     return (
         f".ifdef ROUTE_ONLY\nroute_account_{number}:\n  driver = redirect\n"
         f"  domains = {domain.name.lower()}\n"
-        f"  condition = {lookup}\n  allow_fail\n  data = :fail: route: LOCAL {queue} $original_local_part\n.endif\n\n"
+        f"  condition = {lookup}\n  allow_fail\n"
+        f"  data = :fail: route: LOCAL {queue} $original_local_part\n.endif\n\n"
     ) + _block(
         f"account_{number}",
         "driver = accept",
@@ -354,7 +354,7 @@ def _remote(site: Site) -> str:
             r"domains = \N^\[\N",
             "caseful_local_part",
             "transport = remote_smtp",
-            "self = fail",
+            "self = pass",
         ),
     ]
     if forward:
@@ -382,8 +382,18 @@ def _remote(site: Site) -> str:
             "caseful_local_part",
             "transport = remote_smtp",
             "same_domain_copy_routing = no",
-            "self = fail",
+            # An MX record that names this server is a loop in the DNS.
+            "self = pass",
             "no_more",
+        )
+    )
+    blocks.append(
+        _block(
+            "dns_loop",
+            "driver = redirect",
+            "condition = ${if def:self_hostname}",
+            "allow_fail",
+            "data = :fail: DNS loop: $domain is sent to this server, which does not know it",
         )
     )
     return "\n".join(blocks)

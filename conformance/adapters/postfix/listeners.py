@@ -58,7 +58,6 @@ def smtp_listeners(site: Site, config: Config) -> None:
             lines = [f"{network} {named}" for network in networks]
             table = config.table("cidr", f"listener-{number}", [*lines, f"0.0.0.0/0 {others}"])
             options.append(f"{{smtpd_client_restrictions=check_client_access {table}}}")
-            options.append("smtpd_delay_reject=no")
         words = "".join(f" -o {option}" for option in options)
         config.services.append(f"{place} inet n - n - {limit} smtpd{words}")
 

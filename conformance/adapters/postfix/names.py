@@ -21,6 +21,17 @@ from conformance.adapters.target import File
 from conformance.targets.base import NotApplicable
 from conformance.translate import Installation, Outcome, TableError, parse_table, translate
 
+#: Guide 3.5.2, Router, Special Addresses: names that mean something without any record.
+_SPECIAL = """\
+<null> = null
+<mailer-daemon> = null
+<error> = error
+<blacklisted> = error
+<spamtrap> = spamtrap
+null = null
+error = error
+blacklisted = error
+"""
 _NOWHERE = "null@router.invalid"
 _REFUSED = "error@router.invalid"
 
@@ -61,7 +72,8 @@ def names(site: Site, config: Config) -> None:
     site.settings.refuse("LOCAL", "AlertPercent", "virtual(8) knows no quotas", "0")
     processes = site.settings.text("LOCAL", "Processes", "-")
     config.services.append(f"virtual unix - n n - {processes} virtual")
-    aliases = [*_all_domain_aliases(site), *(line for d in site.domains for line in _names(d))]
+    aliases = [*_all_domain_aliases(site), *_mail_to_all(site)]
+    aliases += [line for domain in site.domains for line in _names(domain)]
     config.add("virtual_alias_maps", [config.table("texthash", "names", aliases)])
     patterns = [line for domain in site.domains for line in _unknown(domain)]
     if patterns:
@@ -110,10 +122,21 @@ def _names(domain: SiteDomain) -> Iterator[str]:
         for name, target in domain.forwarders.items():
             address = target if "@" in target else f"{target}@{domain.name.lower()}"
             yield f"{name.lower()}@{host} {address}"
-    yield from _mail_to_all(domain)
 
 
-def _mail_to_all(domain: SiteDomain) -> Iterator[str]:
+def _mail_to_all(site: Site) -> Iterator[str]:
+    """Yield the addresses for all: all@domain, and alldomains at the Main Domain."""
+    everywhere: list[str] = []
+    for domain in site.domains:
+        members = list(_members(domain))
+        everywhere += members
+        if members:
+            yield f"all@{domain.name.lower()} {', '.join(members)}"
+    if everywhere:
+        yield f"alldomains@{site.main_domain.lower()} {', '.join(everywhere)}"
+
+
+def _members(domain: SiteDomain) -> Iterator[str]:
     everybody = domain.settings.choice(
         "Domain", "MailToAllAction", {"nobody": False, "anybody": True, "everybody": True}, False
     )
@@ -126,8 +149,7 @@ def _mail_to_all(domain: SiteDomain) -> Iterator[str]:
     if with_forwarders:
         members += [name.lower() for name in domain.forwarders]
     if everybody:
-        host = domain.name.lower()
-        yield f"all@{host} " + ", ".join(f"{member}@{host}" for member in members)
+        yield from (f"{member}@{domain.name.lower()}" for member in members)
 
 
 def _unknown(domain: SiteDomain) -> Iterator[str]:
@@ -173,7 +195,7 @@ def _all_domain_aliases(site: Site) -> Iterator[str]:
 def _table(site: Site, config: Config) -> None:
     """Write the maps of the Routing Table. Raises NotApplicable for a record that has none."""
     try:
-        records = parse_table(site.router)
+        records = parse_table(f"{site.router.rstrip()}\n{_SPECIAL}")
     except TableError as error:
         raise NotApplicable(f"the Routing Table cannot be translated: {error}") from None
     installation = Installation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from conformance.adapters.dovecot import AUTH_SOCKET
 from conformance.adapters.postfix.config import Config
 from conformance.adapters.postfix.names import glob
@@ -56,8 +58,21 @@ def _advertised(site: Site, config: Config) -> None:
 
 
 def _banned(site: Site, config: Config) -> None:
-    for keyword, parameter in (("HeaderLines", "header_checks"), ("BodyLines", "body_checks")):
-        lines = site.settings.texts("Banned", keyword)
-        if lines:
-            table = [f"/^{glob(line)}$/ REJECT banned line" for line in lines]
-            config.main[parameter] = config.table("regexp", parameter, table)
+    header = site.settings.texts("Banned", "HeaderLines")
+    body = site.settings.texts("Banned", "BodyLines")
+    # The header of a part is a part of the body.
+    config.main |= {"mime_header_checks": "", "nested_header_checks": ""}
+    if header:
+        config.main["header_checks"] = config.table("regexp", "header-checks", _lines(header))
+    if body:
+        table = config.table("regexp", "body-checks", _lines(body))
+        config.main |= {"body_checks": table, "mime_header_checks": table}
+
+
+def _lines(patterns: Sequence[str]) -> list[str]:
+    """Return lines of a table; the flag i turns the case-blindness of regexp_table(5) off."""
+    return [f"/^{_picture(pattern)}$/i REJECT banned line" for pattern in patterns]
+
+
+def _picture(pattern: str) -> str:
+    return glob(pattern).replace("\n", "[[:space:]]")

@@ -14,9 +14,10 @@ from conformance.adapters.addresses import AddressList
 from conformance.adapters.postfix.config import ETC, Config
 from conformance.adapters.postfix.names import glob
 from conformance.adapters.site import Settings, Site
-from conformance.targets.base import NotApplicable
-
-_BLACKLISTED = "591 5.7.1 Your host is blacklisted"
+from conformance.adapters.target import File
+from conformance.translate import parse_table
+from conformance.translate.course import Place, first
+from conformance.translate.destination import Kind
 
 
 class Whom(enum.Enum):
@@ -45,13 +46,20 @@ def restrictions(site: Site, config: Config) -> None:
     clients = [str(network) for network in site.clients.networks]
     config.main["mynetworks"] = ", ".join(["127.0.0.0/8", *site.addresses, *clients])
     classes: dict[str, list[str]] = {}
+    refused = f"check_recipient_access regexp:{ETC}/router-refused.regexp"
+    without_relay = list(_without_relay(site, config))
+    # Who has logged in, or is a client by its name, is not looked for in any black list.
+    classes["known_sender"] = [*without_relay, refused, "reject_unlisted_recipient", "permit"]
     recipient = [
         *_offenders(site, config, classes),
-        f"check_recipient_access regexp:{ETC}/router-refused.regexp",
-        *_unrelayed(site, config),
+        refused,
         "reject_unlisted_recipient",
+        "permit_mynetworks",
+        *without_relay,
         *_relaying(site, config, classes),
     ]
+    _verification(site, config, classes)
+    _forced(site, config)
     config.main["smtpd_restriction_classes"] = ", ".join(classes)
     for name, members in classes.items():
         config.main[name] = ", ".join(members)
@@ -59,10 +67,17 @@ def restrictions(site: Site, config: Config) -> None:
         "smtpd_recipient_restrictions": ", ".join(recipient),
         "smtpd_relay_restrictions": "",
         "smtpd_reject_unlisted_recipient": "no",
+        "smtpd_delay_reject": "no",
+        # What strangers may not use is refused by patterns, before relay_domains permit it.
+        "allow_untrusted_routing": "yes",
         "maps_rbl_reject_code": "591",
+        "unknown_address_reject_code": "550",
+        "unknown_hostname_reject_code": "550",
     }
-    _verification(site, config)
-    _forced(site, config)
+    _impossible(settings)
+
+
+def _impossible(settings: Settings) -> None:
     settings.refuse("SMTP", "CheckSPF", "Postfix has no SPF of its own", "nobody", "no")
     settings.value("SMTP", "CheckSPF")
     settings.refuse(
@@ -84,26 +99,33 @@ def cidr(addresses: AddressList, action: str) -> list[str]:
 def _offenders(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
     """Yield what looks for hosts of the blacklist; clients are never looked for."""
     classes["blacklisted_host"] = [
+        "check_sasl_access static:known_sender",
         f"check_recipient_access regexp:{ETC}/router-white-hole-redirect.regexp",
         f"check_recipient_access regexp:{ETC}/router-white-hole-permit.regexp",
-        f"check_client_access static:{{{_BLACKLISTED}}}",
+        f"check_client_access static:{{{_blacklisted(site)}}}",
     ]
-    suspects = list(_suspects(site.settings, config, classes))
+    suspects = list(_suspects(site, config, classes))
     lines = [f"{address}/32 DUNNO" for address in site.addresses]
     lines += cidr(site.clients, "DUNNO")
-    lines += cidr(site.blacklisted, "blacklisted_host")
     lines += cidr(site.white_holes, "DUNNO")
+    lines += cidr(site.blacklisted, "blacklisted_host")
     if suspects:
-        classes["suspect_host"] = suspects
+        classes["suspect_host"] = ["check_sasl_access static:known_sender", *suspects]
         lines.append("0.0.0.0/0 suspect_host")
-    if site.client_names:
-        patterns = [f"/^{glob(name)}$/ permit_client" for name in site.client_names]
-        classes["permit_client"] = ["permit"]
-        config.table("regexp", "client-names", patterns)
     yield f"check_client_access {config.table('cidr', 'offenders', lines)}"
 
 
-def _suspects(settings: Settings, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
+def _blacklisted(site: Site) -> str:
+    """Return the refusal; it tells of the white hole if there is one that leads somewhere."""
+    place = Place("blacklist-admin", "blacklisted")
+    found = first(parse_table(site.router), place)
+    if found is None or found[0].destination.kind in (Kind.ERROR, Kind.NULL):
+        return "591 5.7.1 Your host is blacklisted"
+    return f"591 5.7.1 Your host is blacklisted, write to blacklist-admin@{site.main_domain}"
+
+
+def _suspects(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
+    settings = site.settings
     bad = settings.texts("Protection", "BlacklistedNames")
     good = settings.texts("Protection", "UnBlacklistedNames")
     if not settings.flag("Protection", "BlacklistByName"):
@@ -113,6 +135,15 @@ def _suspects(settings: Settings, config: Config, classes: dict[str, list[str]])
     servers = settings.texts("Protection", "RBLServers")
     if not settings.flag("Protection", "UseBlacklistingDNS"):
         servers = ()
+    names = settings.texts("Protection", "ClientNames")
+    if not settings.flag("Protection", "DetectClientsByName"):
+        names = ()
+    names = (*site.client_names, *names)
+    # Without any need for it smtpd(8) does not ask for a client's name.
+    config.main["smtpd_peername_lookup"] = "yes" if bad or good or names else "no"
+    if names:
+        patterns = [f"/^{glob(name)}$/ known_sender" for name in names]
+        yield f"check_client_access {config.table('regexp', 'client-names', patterns)}"
     ranges = ("127.0.0.[2..255]", "127.0.[1..255].[0..255]", "127.1.[0..255].[0..255]")
     asked = [f"reject_rbl_client {server}={range_}" for server in servers for range_ in ranges]
     if asked:
@@ -128,7 +159,7 @@ def _suspects(settings: Settings, config: Config, classes: dict[str, list[str]])
     yield f"check_reverse_client_hostname_access {config.table('regexp', 'host-names', lines)}"
 
 
-def _unrelayed(site: Site, config: Config) -> Iterator[str]:
+def _without_relay(site: Site, config: Config) -> Iterator[str]:
     """Yield what keeps accounts without the Relay service from relaying after AUTH."""
     lines = [
         f"{name}@{host} reject_unauth_destination"
@@ -139,7 +170,6 @@ def _unrelayed(site: Site, config: Config) -> Iterator[str]:
         for host in (domain.name.lower(), *(alias.lower() for alias in domain.aliases))
     ]
     if lines:
-        # A client's address gives the right all the same.
         table = config.table("texthash", "no-relay", lines)
         yield f"check_sasl_access {table}"
 
@@ -182,9 +212,6 @@ def _forced(site: Site, config: Config) -> None:
 def _relaying(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
     """Yield who may relay, to the last reject."""
     settings = site.settings
-    yield "permit_mynetworks"
-    if site.client_names:
-        yield f"check_client_access regexp:{ETC}/client-names"
     yield "permit_sasl_authenticated"
     yield f"check_recipient_access regexp:{ETC}/router-relay.regexp"
     yield "permit_auth_destination"
@@ -209,31 +236,37 @@ def _to_clients(site: Site, config: Config, classes: dict[str, list[str]]) -> It
         f"check_recipient_mx_access {config.table('cidr', 'not-clients', lines)}",
         "permit",
     ]
-    pattern = '/^[^%!"@]+@[^@]+$/' if kind == "simple" else "/./"
+    pattern = '/^[^%!"@ ]+@[^@]+$/' if kind == "simple" else "/./"
     yield f"check_recipient_access {config.table('regexp', 'to-client', [f'{pattern} to_client'])}"
 
 
-def _verification(site: Site, config: Config) -> None:
+def _verification(site: Site, config: Config, classes: dict[str, list[str]]) -> None:
     """Write Verify HELO and Return-Path."""
     whom = site.settings.choice("SMTP", "VerifyReturnPath", WHOM, Whom.NOBODY)
     if whom is Whom.NOBODY:
         return
-    first = ["permit_mynetworks"] if whom is Whom.NON_CLIENTS else []
-    literal = config.table("regexp", "literals", ["/@\\[/ REJECT address literal"])
+    first_of_all = ["permit_mynetworks"] if whom is Whom.NON_CLIENTS else []
+    refused = config.files["etc/router-refused.regexp"].text
+    known = str(refused).replace(" DUNNO\n", " OK\n")
+    config.files["etc/router-senders.regexp"] = File(known)
+    own = [f"{host.lower()} OK" for d in site.domains for host in (d.name, *d.aliases)]
+    others = [*cidr(site.clients, "DUNNO"), "0.0.0.0/0 REJECT no client's address"]
+    classes["literal_sender"] = [
+        f"check_sender_mx_access {config.table('cidr', 'literals-not-clients', others)}",
+        "permit",
+    ]
     offenders = config.table("cidr", "offenders-mx", cidr(site.blacklisted, "REJECT"))
+    senders = [
+        *first_of_all,
+        f"check_sender_access regexp:{ETC}/router-senders.regexp",
+        "reject_non_fqdn_sender",
+        "reject_unlisted_sender",
+        f"check_sender_access {config.table('texthash', 'own-domains', own)}",
+        f"check_sender_access {config.table('regexp', 'literals', ['/@[[]/ literal_sender'])}",
+        "reject_unknown_sender_domain",
+        f"check_sender_mx_access {offenders}",
+    ]
     config.main |= {
-        "smtpd_sender_restrictions": ", ".join(
-            [
-                *first,
-                f"check_sender_access regexp:{ETC}/router-refused.regexp",
-                "reject_non_fqdn_sender",
-                "reject_unlisted_sender",
-                f"check_sender_access {literal}",
-                "reject_unknown_sender_domain",
-                f"check_sender_mx_access {offenders}",
-            ]
-        ),
-        "smtpd_helo_restrictions": ", ".join([*first, "reject_unknown_helo_hostname"]),
-        "unknown_address_reject_code": "550",
-        "unknown_hostname_reject_code": "550",
+        "smtpd_sender_restrictions": ", ".join(senders),
+        "smtpd_helo_restrictions": ", ".join([*first_of_all, "reject_unknown_helo_hostname"]),
     }

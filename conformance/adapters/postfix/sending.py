@@ -21,7 +21,9 @@ def sending(site: Site, config: Config) -> None:
 def _forward(settings: Settings, config: Config) -> None:
     hosts = [host.strip() for host in settings.text("SMTP", "Forward").split(",") if host.strip()]
     if hosts:
-        config.main["relayhost"] = ", ".join(_next_hop(host) for host in hosts)
+        config.main["relayhost"] = ", ".join(f"[{host}]" for host in hosts)
+        table = config.table("regexp", "literal-transport", ["/@[[][0-9.]+[]]$/ smtp:"])
+        config.add("transport_maps", [table])
     name = settings.text("SMTP", "ForwardAUTHName")
     password = settings.text("SMTP", "ForwardAUTHPassword")
     if name:
@@ -30,14 +32,10 @@ def _forward(settings: Settings, config: Config) -> None:
             "smtp_sasl_password_maps": config.table(
                 "texthash",
                 "relay-password",
-                [f"{_next_hop(host)} {name}:{password}" for host in hosts],
+                [f"[{host}] {name}:{password}" for host in hosts],
             ),
             "smtp_sasl_security_options": "noanonymous",
         }
-
-
-def _next_hop(host: str) -> str:
-    return f"[{host}]" if host.replace(".", "").isdigit() else host
 
 
 def _retries(settings: Settings, config: Config) -> None:

@@ -24,7 +24,7 @@ class PostfixSession(AdapterSession):
         A message whose file is not executable yet is still being received (mail_queue_enter(3)).
         """
         connections = self.look_at_connections(held)
-        moving = [path for path in self._messages(_MOVING) if path.stat().st_mode & stat.S_IXUSR]
+        moving = [path for path in self._messages(_MOVING) if _is_complete(path)]
         if connections.busy:
             return connections
         if moving and not connections.held:
@@ -38,3 +38,11 @@ class PostfixSession(AdapterSession):
     def _messages(self, queues: tuple[str, ...]) -> list[Path]:
         spool = self.sandbox.folder / "spool"
         return [path for queue in queues for path in (spool / queue).iterdir()]
+
+
+def _is_complete(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IXUSR)
+    except FileNotFoundError:
+        # It has just gone its way, and the next look will see where.
+        return False
