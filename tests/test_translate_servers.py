@@ -75,7 +75,6 @@ def test_every_record_gets_one_verdict_in_order(lines: list[str], to: str) -> No
         ("a.com = cl.local", Outcome.DIFFERENT, "X-Real-To"),
         ("a.com = host.smtp", Outcome.DIFFERENT, "local part alone"),
         ("a.com = a.com@host.smtp", Outcome.CARRIED, ""),
-        ("<trap> = spamtrap", Outcome.DIFFERENT, "other recipients"),
         ("<a> = b#box", Outcome.DIFFERENT, "account#mailbox"),
         ("a.com = abc.uucp", Outcome.DROPPED, "uux"),
         ("a.com = a.com", Outcome.DIFFERENT, "circle"),
@@ -86,6 +85,12 @@ def test_verdicts(to: str, record: str, outcome: Outcome, reason: str) -> None:
     (verdict,) = made(record, to).verdicts
     assert verdict.outcome is outcome
     assert reason in verdict.reason
+
+
+def test_only_exim_refuses_the_whole_message_for_a_spam_trap() -> None:
+    assert made("<trap> = spamtrap", "exim").verdicts[0].outcome is Outcome.CARRIED
+    verdict = made("<trap> = spamtrap", "postfix").verdicts[0]
+    assert (verdict.outcome, "other recipients" in verdict.reason) == (Outcome.DIFFERENT, True)
 
 
 def test_what_only_postfix_cannot_hold() -> None:

@@ -100,7 +100,6 @@ def _judge(
 
 _DIFFERENCES = {
     Kind.UUCP: "Exim has no UUCP module: a pipe transport that calls uux must be written by hand",
-    Kind.SPAMTRAP: "the recipient is refused, but the message still reaches the other recipients",
     Kind.UNIFIED: (
         "two such recipients of one message become one address, and Exim delivers once for each "
         "address: X-Real-To names the first only; there are no POP views by X-Real-To"
@@ -143,8 +142,9 @@ def _router(record: Record, main: str) -> str:
             options = [("data", data), ("redirect_router", "router_table_host")]
         case _:
             options = [("data", data)]
-    if relay or host:
-        options.insert(0, ("address_data", f"{host}{relay}$address_data"))
+    trap = "spamtrap=yes " if destination.kind is Kind.SPAMTRAP else ""
+    if relay or host or trap:
+        options.insert(0, ("address_data", f"{host}{trap}{relay}$address_data"))
     return router(f"router_table_{record.line}", str(record), [*matching(record, main), *options])
 
 

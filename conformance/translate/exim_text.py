@@ -55,6 +55,7 @@ router_table_spamtrap:
   domains = @@MAIN@@
   local_parts = spamtrap
   allow_fail
+  address_data = spamtrap=yes $address_data
   data = :fail: Blacklisted Address (a spam trap)
 
 router_table_host:
@@ -76,13 +77,22 @@ router_table_end:
 
 ACL = r"""# In acl_smtp_rcpt, after clients and authenticated senders have been accepted:
 #   require acl = router_table_rcpt
+# in acl_smtp_data, for the prefix Relay: and for spam traps:
+#   require acl = router_table_data
 # and where a host is blacklisted:  warn hosts = ...   set acl_c_blacklisted = yes
 
 router_table_rcpt:
-  require verify = recipient
+  deny    !verify = recipient
+          set acl_m_spamtrap = ${if or{{def:acl_m_spamtrap}\
+            {bool{${extract{spamtrap}{$address_data}{yes}{no}}}}}{yes}{}}
   accept  condition = ${extract{relay}{$address_data}{yes}{no}}
   accept  domains = +local_domains
   deny    message = relaying is not permitted
+
+router_table_data:
+  deny    condition = ${if eq{$acl_m_spamtrap}{yes}}
+          message = Blacklisted Address
+  accept
 """
 
 

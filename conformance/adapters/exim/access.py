@@ -131,16 +131,14 @@ def _host_name(pattern: str) -> str:
 def _by_pointer(patterns: tuple[str, ...]) -> str:
     """The PTR record alone, without the check of its address that a list of hosts would make."""
     pointer = "${lookup dnsdb{>: defer_never,ptr=$sender_host_address}{$value}{}}"
-    tests = "".join(
-        f"{{match{{$item}}{{{_host_name(each)[1:].replace(chr(92) + 'N', chr(92) + 'N^', 1)}}}}}"
-        for each in patterns
-    )
+    tests = "".join(f"{{match{{$item}}{{{_host_name(each)}}}}}" for each in patterns)
     return f"condition = ${{if forany{{{pointer}}}{{or{{{tests}}}}}}}"
 
 
 def _mail(site: Site) -> list[str]:
     settings = site.settings
-    lines: list[str] = []
+    # Who has logged in is not judged by the address (RBL or not).
+    lines = ["  warn    authenticated = *", "          set acl_c_blacklisted ="]
     forced = _audience(site, "ForceAUTH", "nobody")
     if forced:
         lines += [
@@ -190,14 +188,12 @@ def _rcpt(site: Site) -> list[str]:
     )
     lines = [
         "  deny    condition = ${if def:acl_c_blacklisted}",
-        "          !authenticated = *",
         "          !verify = recipient",
         (
             "          message = ${if eq{$acl_verify_message}{Blacklisted Address}"
             "{591 Your host is blacklisted. No mail will be accepted}{$acl_verify_message}}"
         ),
         "  accept  condition = ${if def:acl_c_blacklisted}",
-        "          !authenticated = *",
         "  deny    !verify = recipient",
         (
             "          set acl_m_trap = ${if or{{def:acl_m_trap}"

@@ -48,7 +48,7 @@ def routers(site: Site) -> str:
         ]
     )
     field = site.settings.text("LOCAL", "EnvelopeRecipientsField", "X-Real-To")
-    return parts.replace("headers_add = X-Real-To:", f"headers_add = {field}:")
+    return parts.replace("X-Real-To:", f"{field}:")
 
 
 def _block(name: str, *lines: str) -> str:
@@ -118,7 +118,7 @@ def _suffixes(site: Site) -> str:
                 "driver = redirect",
                 "domains = *.domain",
                 "caseful_local_part",
-                r"headers_add = X-Real-To: ${sg{$local_part}{\N%[^%]*$\N}{}}",
+                r"headers_add = ${if match{$local_part}{\N^(.*)%\N}{X-Real-To: $1}}",
                 r"data = ${sg{$local_part}{\N^.*%\N}{}}@${sg{$domain}{\N\.domain$\N}{}}",
                 "redirect_router = router_table_end",
             ),
