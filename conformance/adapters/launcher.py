@@ -157,8 +157,9 @@ def _begin(request: dict[str, Any]) -> NoReturn:
         kernel.unshare(kernel.NEW_MOUNTS)
         kernel.bind_mount(order["folder"], INSIDE)
         kernel.mount_proc()
-        if Path(INSIDE, "resolv.conf").exists():
-            kernel.bind_mount(f"{INSIDE}/resolv.conf", "/etc/resolv.conf")
+        for name in ("resolv.conf", "hosts"):
+            if Path(INSIDE, name).exists():
+                kernel.bind_mount(f"{INSIDE}/{name}", f"/etc/{name}")
         os.chdir(INSIDE)
         os.umask(0o022)
         # Some servers try to close every descriptor that there could be.

@@ -9,8 +9,8 @@ engine's launcher (:mod:`.launcher`), and in a process namespace of its own for 
 - ``/etc/{passwd,group,shadow,hosts,nsswitch.conf,resolv.conf}`` are the sandbox's own; its users
   are :data:`USERS`, with numbers that no other user of the computer has. Every folder of ``hidden``
   (``/etc/postfix``, say) is shown empty. Package trees (``dpkg -x``) are laid over ``/usr``, so a
-  server that is not installed is found where it expects itself. A session's file ``resolv.conf``
-  is its /etc/resolv.conf.
+  server that is not installed is found where it expects itself. A session's files
+  ``resolv.conf`` and ``hosts`` are its /etc/resolv.conf and /etc/hosts.
 - ``/dev`` is private and holds the usual few devices; ``/dev/log`` is the session's socket ``log``,
   which :class:`.syslog.Syslog` reads.
 - The session's first process (pid 1 of its process namespace) starts the services, waits for them

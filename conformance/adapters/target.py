@@ -30,6 +30,7 @@ import abc
 import asyncio
 import re
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,8 @@ class Layout:
     services: Sequence[Service]
     ports: Mapping[str, int] = field(default_factory=dict)
     """Documented ports that differ (service → port)."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """Name → address: what /etc/hosts says besides localhost."""
     resolver: str = ""
     """Options of resolv.conf, as ``timeout:1 attempts:2``; empty: the resolver's own."""
 
@@ -222,13 +225,16 @@ class AdapterSession(Session):
         await self._begin()
 
     def prepare(self) -> None:
-        """Write the layout's files and folders, and resolv.conf."""
+        """Write the layout's files and folders, resolv.conf and hosts."""
         for path, folder in self.layout.folders.items():
             self.sandbox.make(path, mode=folder.mode, owner=folder.owner, group=folder.group)
         for path, file in self.layout.files.items():
             self.sandbox.write(path, file.text, mode=file.mode, owner=file.owner)
         options = f"options {self.layout.resolver}\n" if self.layout.resolver else ""
         self.sandbox.write("resolv.conf", f"nameserver {self._dns}\n{options}")
+        hosts = {"localhost": "127.0.0.1", socket.gethostname(): "127.0.0.1", **self.layout.hosts}
+        lines = "".join(f"{address} {name}\n" for name, address in hosts.items())
+        self.sandbox.write("hosts", lines)
 
     async def _begin(self) -> None:
         launcher = self.target.launcher

@@ -1,8 +1,8 @@
 """Domains, accounts, aliases, forwarders and the Routing Table, as Postfix's maps.
 
 The Main Domain is the local one (``mydestination``, so that the percent sign and address literals
-work as local_transport's do), the secondary domains are virtual mailbox domains; virtual(8) delivers
-for all of them. Aliases of domains are mailbox domains too, with one line for each name: a catch-all
+work as they do there), the secondary domains are virtual mailbox domains; virtual(8) delivers for
+all of them. Aliases of domains are mailbox domains too, with one line for each name: a catch-all
 would take every recipient and bounce the unknown ones.
 
 virtual_alias_maps are asked in the Router's order: first the table (conformance.translate), then

@@ -11,6 +11,7 @@ import enum
 from collections.abc import Iterator
 
 from conformance.adapters.addresses import AddressList
+from conformance.adapters.dovecot import has_service
 from conformance.adapters.postfix.config import ETC, Config
 from conformance.adapters.postfix.names import glob
 from conformance.adapters.site import Settings, Site
@@ -72,6 +73,7 @@ def restrictions(site: Site, config: Config) -> None:
         "allow_untrusted_routing": "yes",
         "maps_rbl_reject_code": "591",
         "unknown_address_reject_code": "550",
+        "unknown_address_tempfail_action": "defer",
         "unknown_hostname_reject_code": "550",
     }
     _impossible(settings)
@@ -174,21 +176,6 @@ def _without_relay(site: Site, config: Config) -> Iterator[str]:
         yield f"check_sasl_access {table}"
 
 
-def has_service(service: str, domain: Settings, account: Settings) -> bool:
-    """Tell whether a service is enabled for an account and for its domain."""
-    for settings, module, keyword in (
-        (domain, "Domain", "DomainAccessModes"),
-        (account, "Account", "AccessModes"),
-    ):
-        modes = settings.value(module, keyword, "All")
-        if isinstance(modes, str):
-            modes = [modes]
-        words = {str(mode).lower() for mode in modes}
-        if "all" not in words and service.lower() not in words:
-            return False
-    return True
-
-
 def _forced(site: Site, config: Config) -> None:
     """Write Force AUTH: who uses the address of an account has to log in as somebody."""
     whom = site.settings.choice("SMTP", "ForceAUTH", WHOM, Whom.NOBODY)
@@ -266,7 +253,6 @@ def _verification(site: Site, config: Config, classes: dict[str, list[str]]) -> 
         "reject_unknown_sender_domain",
         f"check_sender_mx_access {offenders}",
     ]
-    config.main |= {
-        "smtpd_sender_restrictions": ", ".join(senders),
-        "smtpd_helo_restrictions": ", ".join([*first_of_all, "reject_unknown_helo_hostname"]),
-    }
+    config.main["smtpd_sender_restrictions"] = ", ".join(senders)
+    helo = [*first_of_all, "warn_if_reject reject_unknown_helo_hostname"]
+    config.main["smtpd_helo_restrictions"] = ", ".join(helo)

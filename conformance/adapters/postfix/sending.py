@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.adapters.postfix.config import Config
+import re
+
+from conformance.adapters.postfix.config import ETC, Config
+from conformance.adapters.postfix.names import glob
 from conformance.adapters.site import Settings, Site
+from conformance.adapters.target import File
 from conformance.targets.base import NotApplicable
+from conformance.world.certificates import authority_pem
 
 
 def sending(site: Site, config: Config) -> None:
@@ -15,6 +20,7 @@ def sending(site: Site, config: Config) -> None:
     _retries(settings, config)
     _channels(settings, config)
     _secure(settings, config)
+    _addresses(site, config)
     _reports(settings, config)
 
 
@@ -72,8 +78,49 @@ def _secure(settings: Settings, config: Config) -> None:
     domains = settings.texts("SMTP", "SecureDomains")
     if settings.flag("SMTP", "SecureWherePossible"):
         config.main["smtp_tls_security_level"] = "may"
+    forwarding = "relayhost" in config.main
     if domains:
-        raise NotApplicable("TLS is not written yet")
+        # A forwarding server's certificate may bear any name; others must bear the domain's name
+        # or the relay's.
+        level = "encrypt" if forwarding else "secure match=nexthop:hostname"
+        lines = [f"/^[[]?{glob(domain)}[]]?(:[0-9]+)?$/ {level}" for domain in domains]
+        config.files["etc/authorities.pem"] = File(authority_pem())
+        config.main |= {
+            "smtp_tls_policy_maps": config.table("regexp", "secure-domains", lines),
+            "smtp_tls_CAfile": f"{ETC}/authorities.pem",
+            # Mail that cannot go out safely comes back at once.
+            "smtp_delivery_status_filter": config.table(
+                "regexp",
+                "insecure",
+                ["/^4(\\.7\\.[45] .*)/ 5${1}"],
+            ),
+        }
+    transports = config.files["etc/router-transport.regexp"]
+    text = re.sub(r"smtp:(\S+:465)$", r"smtps:\1", str(transports.text), flags=re.MULTILINE)
+    config.files["etc/router-transport.regexp"] = File(text)
+    at_once = "-o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt"
+    config.services.append(f"smtps unix - - n - - smtp {at_once}")
+
+
+def _addresses(site: Site, config: Config) -> None:
+    """Write by which address mail of a domain leaves (Relaying via a Dedicated IP Address)."""
+    lines = []
+    for domain in site.domains:
+        meanings = {"any": "any", "first": "first", "same": "same"}
+        use = domain.settings.choice("Domain", "RelayAddress", meanings, "any")
+        if use == "same":
+            raise NotApplicable(
+                "smtp(8) does not know by which address a message came: its own cannot follow it"
+            )
+        if use == "first" and domain.addresses:
+            name = f"smtp-{len(lines)}"
+            bind = f"-o smtp_bind_address={domain.addresses[0]}"
+            config.services.append(f"{name} unix - - n - - smtp {bind}")
+            lines += [f"@{host.lower()} {name}:" for host in (domain.name, *domain.aliases)]
+    if lines:
+        config.main["sender_dependent_default_transport_maps"] = config.table(
+            "texthash", "sender-transports", lines
+        )
 
 
 def _reports(settings: Settings, config: Config) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from conformance.adapters import dovecot
 from conformance.adapters.postfix.config import ETC, Config
 from conformance.adapters.postfix.listeners import smtp_listeners
@@ -30,7 +32,7 @@ _FOLDERS = {
 class PostfixTarget(AdapterTarget):
     """Postfix and Dovecot, configured from a site."""
 
-    programs = {_MASTER: "postfix", **dovecot.PROGRAMS}
+    programs: ClassVar = {_MASTER: "postfix", **dovecot.PROGRAMS}
     hidden = ("/etc/postfix", *dovecot.HIDDEN)
 
     def layout(self, site: Site) -> Layout:
@@ -45,6 +47,8 @@ class PostfixTarget(AdapterTarget):
         return Layout(
             files={**config.finish(), **access.files},
             folders={**_FOLDERS, **access.folders},
+            # check_recipient_mx_access looks the server's own name up.
+            hosts={site.main_domain: site.addresses[0]},
             services=[
                 Service(
                     name="postfix",
