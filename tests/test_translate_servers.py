@@ -298,7 +298,7 @@ def exim_routes(folder: Path, text: str, address: str) -> str:
         ("info@client1.com", r"info@otherhost\.com\n  router = remote"),
         ("other@client1.com", r"other@new\.client1\.com\n"),
         ("Sales@client2.com", r"Sales\.cl2@stalker\.com\n"),
-        ("a@test.com", r"Unified@stalker\.com\n"),
+        ("a@test.com", r"unified@stalker\.com\n"),
         ("u@path.com", r"u%path\.com@relay\.stalker\.com\n"),
         ("u@client1.host", r"u@client1\.host .*host\.com|router_table_host"),
         ("u@local.com", r"u@\[192\.0\.0\.5\]\n.*\n  host 192\.0\.0\.5 .*port=26"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Destination", "DestinationError", "Kind", "of_alias", "of_domain", "split_address"]
 
@@ -51,6 +51,8 @@ class Destination:
     path: str = ""
     """A further domain that a domain record adds to the local part: ``local%path``."""
     domain: str = ""
+    name: str = ""
+    """The new domain part as the table has it, with its suffix, in lower case."""
     account: str = ""
     """Of a unified account: its name."""
     host: str = ""
@@ -135,36 +137,49 @@ def _of_name(name: str, *, local: str | None, path: str) -> Destination:
         return Destination(Kind.NULL)
     if name in ("error", "blacklisted"):
         return Destination(Kind.ERROR)
+    made = Destination(Kind.ADDRESS, local, path, domain=name, name=name)
     if stem:
         match suffix:
             case "here":
-                return Destination(Kind.HERE, local, path, domain=stem)
+                return replace(made, kind=Kind.HERE, domain=stem)
             case "local":
-                return Destination(Kind.UNIFIED, local, path, account=written[: len(stem)])
+                return replace(made, kind=Kind.UNIFIED, domain="", account=written[: len(stem)])
             case "domain":
-                return _unified(stem, local, path)
+                return _unified(made, stem)
             case "uucp":
-                return Destination(Kind.UUCP, local, path, domain=name, host=stem)
-            case "smtp":
-                port = _SMTP_PORT.fullmatch(stem)
-                host, number = (port[1], int(port[2])) if port else (stem, None)
-                return Destination(Kind.HOST, local, path, host=host, port=number, bare=True)
+                return replace(made, kind=Kind.UUCP, host=stem)
+            case "smtp" | "_via":
+                return _host(made, stem)
     address = _IP.fullmatch(name)
     if address is not None:
-        port_number = int(address[2]) if address[2] else None
-        return Destination(Kind.HOST, local, path, host=f"[{address[1]}]", port=port_number)
-    return Destination(Kind.ADDRESS, local, path, domain=name)
+        number = int(address[2]) if address[2] else None
+        return replace(
+            made, kind=Kind.HOST, domain="", host=f"[{address[1]}]", port=number, name=""
+        )
+    return made
 
 
-def _unified(domain: str, local: str | None, path: str) -> Destination:
+def _host(made: Destination, stem: str) -> Destination:
+    """``host.smtp`` and ``host.26.smtp``; ``._via`` is the suffix's other spelling."""
+    port = _SMTP_PORT.fullmatch(stem)
+    host, number = (port[1], int(port[2])) if port else (stem, None)
+    return replace(
+        made,
+        kind=Kind.HOST,
+        domain="",
+        host=host,
+        port=number,
+        name=f"{stem}.smtp",
+        bare=True,
+    )
+
+
+def _unified(made: Destination, domain: str) -> Destination:
     """``rest%account@name.domain``: the last part of the local part names the account."""
-    rest, percent, account = (path if local is None else local).rpartition("%")
-    if local is None:
-        account, rest = path, ""
+    account = (made.path if made.local is None else made.local).rpartition("%")[2]
     if not account:
         raise DestinationError(
             f"{domain}.domain names no account; write account@{domain}.domain, "
             f"or *%account@{domain}.domain"
         )
-    kept = None if local is None else rest if percent else ""
-    return Destination(Kind.UNIFIED, kept, "", domain=domain, account=account)
+    return replace(made, kind=Kind.UNIFIED, domain=domain, account=account)

@@ -2,7 +2,8 @@
 
 Exim asks its routers in their order, and what a redirect router makes of an address begins again
 with the first one (Exim specification, The redirect router), which is what the Routing Table does:
-so a record becomes one redirect router, in its place. The relay marker travels in
+so a record becomes one redirect router, in its place, and suffixes such as ``.smtp`` have
+routers behind them. The relay marker travels in
 ``$address_data``, which children inherit; the ACL ``router_table_rcpt`` reads it after
 ``verify = recipient``. Addresses that a record sends past the table (``.here``, ``.local``) enter
 again at ``router_table_end``; those for a certain host at ``router_table_host``.
@@ -20,8 +21,6 @@ from conformance.translate.exim_text import (
     ACL,
     HEAD,
     TAIL,
-    captured,
-    literal,
     local_data,
     matching,
     router,
@@ -131,13 +130,7 @@ def _router(record: Record, main: str) -> str:
             options = [("data", ":fail: Blacklisted Address"), ("allow_fail", "")]
         case Kind.SPAMTRAP:
             options = [("data", ":fail: Blacklisted Address (a spam trap)"), ("allow_fail", "")]
-        case Kind.HERE:
-            options = [("data", data), ("redirect_router", "router_table_end")]
-        case Kind.UNIFIED:
-            options = [("data", data), ("redirect_router", "router_table_end")]
-            if destination.local != "":
-                options.append(("headers_add", f"X-Real-To: {_real_name(record)}"))
-        case Kind.HOST:
+        case Kind.HOST if not destination.bare:
             host = _host(record)
             options = [("data", data), ("redirect_router", "router_table_host")]
         case _:
@@ -148,22 +141,8 @@ def _router(record: Record, main: str) -> str:
     return router(f"router_table_{record.line}", str(record), [*matching(record, main), *options])
 
 
-def _real_name(record: Record) -> str:
-    """Return the local part that a unified account is told of."""
-    local = record.destination.local
-    if local is None:
-        return "$local_part"
-    return captured(record, local.replace("*", "$1")) if "*" in local else literal(local)
-
-
 def _host(record: Record) -> str:
     """Return the element of ``$address_data`` that ``router_table_host`` reads."""
     destination = record.destination
-    name = destination.host.strip("[]")
-    if destination.port is not None:
-        name = f"{name}::{destination.port}"
-    elif not destination.host.startswith("["):
-        name = f"{name}/MX"
-    if "*" in name:
-        name = captured(record, name.replace("*", "$1"))
-    return f"host={name} "
+    port = "" if destination.port is None else f"::{destination.port}"
+    return f"host={destination.host.strip('[]')}{port} "

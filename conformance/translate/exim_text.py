@@ -18,10 +18,12 @@ _PLAIN = re.compile(r"[\w.-]+")
 
 HEAD = r"""# Routing Table. The Main Domain is MAIN_DOMAIN.
 # Needs the transport remote_smtp, and in the main part:  allow_domain_literals = true
+# and a domainlist local_domains.
 
 router_table_blacklisted:
   # A host of the blacklist reaches only what the records for the domain blacklisted name.
   driver = redirect
+  no_verify_sender
   condition = ${if and{{def:acl_c_blacklisted}{!def:parent_domain}}}
   caseful_local_part
   data = ${quote_local_part:$local_part%$domain}@blacklisted
@@ -57,6 +59,47 @@ router_table_spamtrap:
   allow_fail
   address_data = spamtrap=yes $address_data
   data = :fail: Blacklisted Address (a spam trap)
+
+router_table_smtp:
+  # host.smtp, host.26.smtp: that host. It hears the local part, its last percent sign an at sign;
+  # without one it hears the whole address, for Exim knows no recipient without a domain.
+  driver = redirect
+  domains = *.smtp
+  caseful_local_part
+  address_data = host=${if match{$domain}{\N^(.+)\.(\d+)\.smtp$\N}{$1::$2}\
+    {${sg{$domain}{\N\.smtp$\N}{}}/MX}} $address_data
+  data = ${if match{$local_part}{\N^(.+)%([^%]+)$\N}\
+    {${quote_local_part:$1}@$2}{${quote_local_part:$local_part}@$domain}}
+  redirect_router = router_table_host
+
+router_table_here:
+  # name.here: that local domain, past the table.
+  driver = redirect
+  domains = *.here
+  caseful_local_part
+  allow_fail
+  data = ${if match_domain{${sg{$domain}{\N\.here$\N}{}}}{+local_domains}\
+    {${quote_local_part:$local_part}@${sg{$domain}{\N\.here$\N}{}}}\
+    {:fail: there is no such local domain}}
+  redirect_router = router_table_end
+
+router_table_local:
+  # account.local: that account of the Main Domain, whatever the local part.
+  driver = redirect
+  domains = *.local
+  caseful_local_part
+  headers_add = X-Real-To: $local_part
+  data = ${sg{$domain}{\N\.local$\N}{}}@@@MAIN@@
+  redirect_router = router_table_end
+
+router_table_domain:
+  # rest%account@name.domain: that account of the domain.
+  driver = redirect
+  domains = *.domain
+  caseful_local_part
+  headers_add = ${if match{$local_part}{\N^(.*)%\N}{X-Real-To: $1}}
+  data = ${sg{$local_part}{\N^.*%\N}{}}@${sg{$domain}{\N\.domain$\N}{}}
+  redirect_router = router_table_end
 
 router_table_host:
   # Only addresses that a record sends to a certain host.
@@ -94,13 +137,6 @@ router_table_data:
           message = Blacklisted Address
   accept
 """
-
-
-#: The local part alone, its rightmost percent sign made an at sign; Exim needs some domain.
-_BARE = (
-    r"${if match{$local_part}{\N^(.+)%([^%]+)$\N}"
-    r"{${quote_local_part:$1}@$2}{${quote_local_part:$local_part}@$domain}}"
-)
 
 
 def literal(text: str) -> str:
@@ -142,8 +178,6 @@ def regex(picture: str) -> str:
 def local_data(record: Record, main: str) -> str:
     """Return the new address, as the value of ``data``."""
     destination = record.destination
-    if destination.bare and destination.local is None and not destination.path:
-        return _BARE
     made = f"{_new_local(destination)}@{_new_domain(destination, main)}"
     return made if "$1" not in made else captured(record, made)
 
@@ -157,29 +191,20 @@ def captured(record: Record, made: str) -> str:
 
 
 def _new_local(destination: Destination) -> str:
-    if destination.kind is Kind.UNIFIED:
-        return literal(destination.account)
     local = destination.local
     if local is None:
-        path = "" if destination.bare or not destination.path else f"%{_star(destination.path)}"
+        path = f"%{_star(destination.path)}" if destination.path else ""
         return f"${{quote_local_part:$local_part{path}}}"
     if local.startswith('"'):
         return literal(local)
-    local = local.partition("#")[0]
-    if destination.bare:
-        local = local.rpartition("%")[0] or local
-    text = _star(local)
+    text = _star(local.partition("#")[0])
     return f"${{quote_local_part:{text}}}" if "$1" in text else text
 
 
 def _new_domain(destination: Destination, main: str) -> str:
-    if destination.kind is not Kind.HOST:
-        return _star(destination.domain) or main
-    if not destination.bare:
+    if destination.kind is Kind.HOST and not destination.bare:
         return destination.host
-    if destination.local is None:
-        return _star(destination.path)
-    return _star(destination.local.rpartition("%")[2]) if "%" in destination.local else "$domain"
+    return _star(destination.name) or main
 
 
 def _star(text: str) -> str:

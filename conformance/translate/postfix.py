@@ -15,6 +15,7 @@ marker: what comes of that is said in the verdicts. :mod:`.postfix_text` writes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from conformance.translate.course import Place, circles, first, goes_on, hidden_by
 from conformance.translate.destination import Destination, Kind
@@ -142,16 +143,7 @@ def _followed(records: Sequence[Record], record: Record) -> Destination:
         after = found[0].destination
         if after.local is not None or after.path:
             break
-        destination = Destination(
-            after.kind,
-            destination.local,
-            destination.path,
-            after.domain,
-            after.account,
-            after.host,
-            after.port,
-            after.bare,
-        )
+        destination = replace(after, local=destination.local, path=destination.path)
     return destination
 
 

@@ -54,11 +54,11 @@ def _connect(site: Site) -> list[str]:
     lines += ["  warn    hosts = +clients", "          set acl_c_client = yes"]
     if site.client_names:
         detect = site.settings.flag("Protection", "DetectClientsByName", True)
-        names = [*site.client_names]
+        names = site.client_names
         if detect:
             lines += [
                 "  warn    condition = ${if !def:acl_c_client}",
-                f"          hosts = +ignore_unknown : {_host_names(names)}",
+                f"          {_by_pointer(names, confirmed=True)}",
                 "          set acl_c_client = yes",
             ]
     elif site.settings.given("Protection", "ClientNames"):
@@ -120,59 +120,123 @@ def _networks(text: str) -> list[str]:
     return [str(network) for network in AddressList([text]).networks]
 
 
-def _host_names(patterns: list[str]) -> str:
-    return " : ".join(_host_name(each) for each in patterns)
-
-
 def _host_name(pattern: str) -> str:
     return rf"\N^{re.escape(pattern.lower()).replace(chr(92) + '*', '.*')}$\N"
 
 
-def _by_pointer(patterns: tuple[str, ...]) -> str:
-    """The PTR record alone, without the check of its address that a list of hosts would make."""
+def _by_pointer(patterns: tuple[str, ...], *, confirmed: bool = False) -> str:
+    """Look the address's name up; ``confirmed``: the name must have the address, too.
+
+    A list of hosts in Exim would always confirm the name, and ask for its address before it is
+    known to match.
+    """
     pointer = "${lookup dnsdb{>: defer_never,ptr=$sender_host_address}{$value}{}}"
-    tests = "".join(f"{{match{{$item}}{{{_host_name(each)}}}}}" for each in patterns)
-    return f"condition = ${{if forany{{{pointer}}}{{or{{{tests}}}}}}}"
+    tests = "".join(f"{{match{{${{lc:$item}}}}{{{_host_name(each)}}}}}" for each in patterns)
+    test = f"or{{{tests}}}"
+    if confirmed:
+        addresses = "${lookup dnsdb{>: defer_never,a=$item}{$value}{}}"
+        test = f"and{{{{{test}}}{{inlist{{$sender_host_address}}{{{addresses}}}}}}}"
+    return f"condition = ${{if forany{{{pointer}}}{{{test}}}}}"
 
 
 def _mail(site: Site) -> list[str]:
-    settings = site.settings
     # Who has logged in is not judged by the address (RBL or not).
     lines = ["  warn    authenticated = *", "          set acl_c_blacklisted ="]
-    forced = _audience(site, "ForceAUTH", "nobody")
+    forced = _audience(site, "ForceAUTH")
     if forced:
         lines += [
             "  deny    !authenticated = *",
-            *(f"          {each}" for each in forced),
+            f"          condition = {_registered()}",
+            *forced,
             "          message = 530 5.7.0 Authentication required",
         ]
-    verified = _audience(site, "VerifyReturnPath", "nobody")
+    lines += [
+        # An unknown name in a domain of one's own is no sender, whoever says so.
+        "  deny    sender_domains = +local_domains : +alias_domains",
+        "          !verify = sender",
+        "          message = 550 5.1.8 $acl_verify_message",
+    ]
+    verified = _audience(site, "VerifyReturnPath")
+    callout = _audience(site, "ReverseConnect")
     if verified:
-        raise NotApplicable("the return path is not verified yet")
-    if _audience(site, "ReverseConnect", "nobody"):
-        raise NotApplicable("Reverse Connect is not written yet")
-    spf = _audience(site, "CheckSPF", "nobody")
+        lines += _sender(verified)
+    if callout:
+        lines += [
+            "  deny",
+            *callout,
+            "          !senders = :",
+            "          !verify = sender/callout=5s",
+        ]
+    spf = _audience(site, "CheckSPF")
     if spf:
         lines += [
+            "  defer",
+            *spf,
+            "          spf = temperror",
+            "          message = 451 4.4.3 the SPF record cannot be had now",
+            "  warn",
+            *spf,
+            "          spf = pass : softfail : neutral : none : permerror",
+            "          add_header = $spf_received",
             "  deny    spf = fail",
-            *(f"          {each}" for each in spf),
+            *spf,
             "          !hosts = +white_holes",
             "          message = 550 5.7.23 the SPF record of $sender_address_domain forbids it",
         ]
-    _ = settings
     return [*lines, "  accept"]
 
 
-def _audience(site: Site, keyword: str, default: str) -> list[str] | None:
+def _sender(audience: list[str]) -> list[str]:
+    """Verify HELO and Return-Path (Guide 3.5.2, Protection, Return-Path Address Verification)."""
+    mail_exchanger = (
+        "${extract{2}{ }{${listextract{1}{<; ${sort{<; ${lookup dnsdb{>; defer_never,"
+        "mx=$sender_address_domain}{$value}{}}}{<}{${extract{1}{ }{$item}}}}}}}}"
+    )
+    first = f"${{if eq{{{mail_exchanger}}}{{}}{{$sender_address_domain}}{{{mail_exchanger}}}}}"
+    addresses = f"${{lookup dnsdb{{>: defer_never,a={first}}}{{$value}}{{}}}}"
+    stranger = (
+        r"${if match{$sender_address_domain}{\N^\[(.+)\]$\N}"
+        "{${if match_ip{$1}{+clients}{no}{yes}}}{no}}"
+    )
+    return [
+        "  warn",
+        *audience,
+        "          !verify = helo",
+        "          log_message = the name in HELO does not hold",
+        "  accept  senders = :",
+        "  deny",
+        *audience,
+        r"          condition = ${if match{$smtp_command_argument}{\N@[^>\s]\N}{no}{yes}}",
+        "          message = 550 5.1.7 the sender has no domain",
+        "  deny",
+        *audience,
+        f"          condition = {stranger}",
+        "          message = 550 5.1.8 the sender's domain is an address",
+        "  accept",
+        *audience,
+        r"          condition = ${if match{$sender_address_domain}{\N^\[\N}}",
+        "  deny",
+        *audience,
+        "          !verify = sender",
+        "          message = 550 5.1.8 $acl_verify_message",
+        "  deny",
+        *audience,
+        "          condition = ${extract{looked}{$sender_address_data}{yes}{no}}",
+        f"          condition = ${{if forany{{{addresses}}}{{match_ip{{$item}}{{+blacklisted}}}}}}",
+        "          message = 550 5.1.8 the sender's domain is at a blacklisted address",
+    ]
+
+
+def _audience(site: Site, keyword: str) -> list[str] | None:
     """Return the conditions of an option that is for clients, non-clients, everybody or nobody."""
     return site.settings.choice(
         "SMTP",
         keyword,
         {
             "nobody": None,
-            "everybody": ["condition = yes"],
-            "non-clients": ["condition = ${if !def:acl_c_client}"],
-            "clients": ["condition = ${if def:acl_c_client}"],
+            "everybody": ["          condition = yes"],
+            "non-clients": ["          condition = ${if !def:acl_c_client}"],
+            "clients": ["          condition = ${if def:acl_c_client}"],
         },
         None,
     )
@@ -212,15 +276,20 @@ def _rcpt(site: Site) -> list[str]:
         lines += _to_clients(to_clients)
     if settings.flag("SMTP", "RelayToBackup"):
         lines.append("  accept  domains = @mx_secondary/ignore=0.0.0.0 : @mx_any")
-    key = "${lc:$sender_address}"
-    registered = f"{{${{lookup{{{key}}}lsearch{{{ALIASES}}}{{yes}}{{no}}}}}}"
     lines += [
-        f"  defer   condition = ${{lookup{{{key}}}lsearch{{{ACCOUNTS}}}{{yes}}{registered}}}",
+        f"  defer   condition = {_registered()}",
         "          !authenticated = *",
         "          message = 450 4.7.1 Relaying is not permitted: try to authenticate first",
         "  deny    message = 550 5.7.1 Relaying is not permitted",
     ]
     return lines
+
+
+def _registered() -> str:
+    """The sender is an account, or an alias of one."""
+    key = "${lc:$sender_address}"
+    alias = f"{{${{lookup{{{key}}}lsearch{{{ALIASES}}}{{yes}}{{no}}}}}}"
+    return f"${{lookup{{{key}}}lsearch{{{ACCOUNTS}}}{{yes}}{alias}}}"
 
 
 def _login(site: Site) -> str:
@@ -237,9 +306,12 @@ def _to_clients(which: str) -> list[str]:
         if which == "simple"
         else []
     )
+    # The host that the verified address leads to, not the one in what the client has said.
+    routed = "${extract{to}{$address_data}{$value}{$domain}}"
     hosts = (
-        "${if match{$domain}{\\N^\\[([\\d.]+)\\]$\\N}{$1}"
-        "{${lookup dnsdb{>: a=${lookup dnsdb{>: mxh=$domain}{$value}{$domain}}}{$value}{}}}}"
+        rf"${{if match{{{routed}}}{{\N^\[([\d.]+)\]$\N}}{{$1}}"
+        f"{{${{lookup dnsdb{{>: a=${{lookup dnsdb{{>: mxh={routed}}}{{$value}}{{{routed}}}}}}}"
+        "{$value}{}}}}"
     )
     return [
         "  accept",
@@ -256,24 +328,36 @@ def _data(site: Site) -> list[str]:
     ]
     for pattern in settings.texts("Banned", "HeaderLines"):
         lines += [
-            f"  deny    condition = ${{if match{{$message_headers_raw}}{{{_line(pattern)}}}}}",
+            "  deny",
+            "          condition = "
+            f"${{if match{{$message_headers_raw}}{{{_header_line(pattern)}}}}}",
             "          message = 550 5.7.1 a header line is banned",
         ]
     for pattern in settings.texts("Banned", "BodyLines"):
         lines += [
-            f"  deny    condition = ${{if match{{\\n$message_body}}{{{_line(pattern)}}}}}",
+            f"  deny    condition = ${{if match{{$message_body}}{{{_body_line(pattern)}}}}}",
             "          message = 550 5.7.1 a body line is banned",
         ]
     return [*lines, "  accept"]
 
 
-def _line(pattern: str) -> str:
-    pieces = [re.escape(piece) for piece in pattern.split("*")]
-    return rf"\N(?m)^{'.*'.join(pieces)}$\N"
+def _header_line(pattern: str) -> str:
+    """Return the expression for a header field as a whole, with the lines that continue it."""
+    inner = _pieces(pattern, r"(?:[^\n]|\n(?=[ \t]))*")
+    return rf"\N(?:\A|\n)(?![ \t]){inner}(?=\n(?![ \t])|\z)\N"
+
+
+def _body_line(pattern: str) -> str:
+    return rf"\N(?m)^{_pieces(pattern, '.*')}$\N"
+
+
+def _pieces(pattern: str, star: str) -> str:
+    pieces = (r"\n".join(map(re.escape, piece.split("\n"))) for piece in pattern.split("*"))
+    return star.join(pieces)
 
 
 def _etrn(site: Site) -> list[str]:
-    who = _audience(site, "AcceptWakeups", "everybody")
+    who = _audience(site, "AcceptWakeups")
     if site.settings.given("SMTP", "AcceptWakeups") and who is None:
         return ["  deny"]
-    return ["  accept " + (who[0] if who else "")]
+    return ["  accept", *(who or [])]

@@ -12,7 +12,7 @@ from conformance.adapters.exim.access import access_lists
 from conformance.adapters.exim.delivery import authenticators, retry_rules, transports
 from conformance.adapters.exim.listeners import listening
 from conformance.adapters.exim.routers import routers
-from conformance.adapters.exim.tables import tables
+from conformance.adapters.exim.tables import HELD, tables
 from conformance.adapters.exim.tls import certificates
 from conformance.adapters.sandbox import INSIDE
 from conformance.adapters.site import Site
@@ -63,6 +63,13 @@ _FIXED: Mapping[str, str] = {
     "delay_warning": "",
     "ignore_bounce_errors_after": "0s",
     "message_body_visible": "100K",
+    "message_body_newlines": "yes",
+    "received_header_text": (
+        "Received: from $sender_fullhost by $primary_hostname "
+        "${if def:received_protocol{with $received_protocol }}"
+        "${if def:authenticated_id{(authenticated as $authenticated_id) }}"
+        "(Exim $version_number) id $message_exim_id"
+    ),
     "queue_run_max": "0",
 }
 
@@ -99,7 +106,11 @@ def _main(site: Site, secure: Mapping[str, str]) -> dict[str, str]:
         }
     )
     options["acl_smtp_helo"] = "acl_helo"
-    options["smtp_etrn_command"] = f"{EXIM} -C {CONFIG} -Rff ${{sg{{$domain}}{{^@}}{{}}}}"
+    # The name that is given becomes one of the list, which nobody outside can have made.
+    name = "${lc:${sg{$domain}{\\N^[@#]\\N}{}}}"
+    options["smtp_etrn_command"] = (
+        f"{EXIM} -C {CONFIG} -Rff ${{lookup{{{name}}}lsearch,ret=key{{{HELD}}}{{$value}}{{.}}}}"
+    )
     options["smtp_etrn_serialize"] = "no"
     options.update(listening(site))
     options.update(secure)

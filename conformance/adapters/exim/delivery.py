@@ -131,6 +131,8 @@ def authenticators(site: Site) -> str:
         },
         "",
     )
+    if ntlm and advertised != "yes":
+        ntlm = f"${{if and{{{{bool{{{advertised}}}}}{{bool{{{ntlm}}}}}}}{{yes}}{{no}}}}"
     if ntlm:
         name = f"${{lc:${{if match{{$auth1}}{{@}}{{$auth1}}{{$auth1@{site.main_domain}}}}}}}"
         blocks.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.adapters.postfix.listeners import Listener, listeners_of
+from conformance.adapters.listeners import Listener, listeners_of
 from conformance.adapters.site import Site
 from conformance.targets.base import NotApplicable
 

@@ -39,7 +39,6 @@ def routers(site: Site) -> str:
     parts = "\n".join(
         [
             text,
-            _suffixes(site),
             _addresses(site),
             _aliases(site),
             _non_qualified(site),
@@ -70,60 +69,6 @@ _HOST = r"""router_table_host:
 
 router_table_host_send:
 """
-
-
-def _suffixes(site: Site) -> str:
-    """Names that the modules take on the Router's first call."""
-    host = (
-        r"host=${if match{$domain}{\N^(.+)\.(\d+)\.(smtp|_via)$\N}{$1::$2}"
-        r"{${sg{$domain}{\N\.(smtp|_via)$\N}{}}/MX}} $address_data"
-    )
-    bare = (
-        r"${if match{$local_part}{\N^(.+)%([^%]+)$\N}"
-        r"{${quote_local_part:$1}@$2}{${quote_local_part:$local_part}@$domain}}"
-    )
-    return "\n".join(
-        [
-            _block(
-                "smtp_suffix",
-                "driver = redirect",
-                r"domains = *.smtp : *._via",
-                "caseful_local_part",
-                f"address_data = {host}",
-                f"data = {bare}",
-                "redirect_router = router_table_host",
-            ),
-            _block(
-                "here_suffix",
-                "driver = redirect",
-                "domains = *.here",
-                "caseful_local_part",
-                "allow_fail",
-                r"data = ${if match_domain{${sg{$domain}{\N\.here$\N}{}}}{+local_domains}"
-                r"{${quote_local_part:$local_part}@${sg{$domain}{\N\.here$\N}{}}}"
-                r"{:fail: no such local domain}}",
-                "redirect_router = router_table_end",
-            ),
-            _block(
-                "local_suffix",
-                "driver = redirect",
-                "domains = *.local",
-                "caseful_local_part",
-                "headers_add = X-Real-To: $local_part",
-                rf"data = ${{sg{{$domain}}{{\N\.local$\N}}{{}}}}@{site.main_domain}",
-                "redirect_router = router_table_end",
-            ),
-            _block(
-                "domain_suffix",
-                "driver = redirect",
-                "domains = *.domain",
-                "caseful_local_part",
-                r"headers_add = ${if match{$local_part}{\N^(.*)%\N}{X-Real-To: $1}}",
-                r"data = ${sg{$local_part}{\N^.*%\N}{}}@${sg{$domain}{\N\.domain$\N}{}}",
-                "redirect_router = router_table_end",
-            ),
-        ]
-    )
 
 
 def _addresses(site: Site) -> str:
@@ -281,7 +226,7 @@ def _mailbox(number: int, site: Site, domain: SiteDomain) -> str:
         f"mailbox_{number}",
         "driver = accept",
         f"domains = {domain.name.lower()}",
-        "local_part_prefix = ^.+#",
+        "local_part_prefix = *#",
         f"condition = ${{lookup{{{_KEY}}}lsearch{{{ACCOUNTS}}}{{yes}}{{no}}}}",
         "address_data = local=yes mailbox=${sg{$local_part_prefix}{\\N#$\\N}{}} $address_data",
         "transport = mailbox_delivery",
@@ -314,11 +259,18 @@ def _unknown(number: int, domain: SiteDomain) -> str:
     if action in ("rerouted to", "rerouted"):
         target = reroute.replace("*", "$local_part")
         target = target if re.search("[@%]", target) else f"{target}@{domain.name.lower()}"
-        return _block(f"unknown_{number}", *head, "caseful_local_part", f"data = {target}")
+        return _block(
+            f"unknown_{number}",
+            *head,
+            "caseful_local_part",
+            "address_data = relay=yes $address_data",
+            f"data = {target}",
+        )
     data = {"rejected": ":fail: unknown account", "discarded": ":blackhole:"}.get(action)
     if data is None:
         raise NotApplicable(f"mail to unknown names: {action}")
-    return _block(f"unknown_{number}", *head, "allow_fail", f"data = {data}")
+    relay = ["address_data = relay=yes $address_data"] if action == "discarded" else []
+    return _block(f"unknown_{number}", *head, *relay, "allow_fail", f"data = {data}")
 
 
 def _remote(site: Site) -> str:
@@ -344,9 +296,26 @@ def _remote(site: Site) -> str:
             "driver = accept",
             "verify_only",
             "no_verify_sender",
+            "address_data = to=$domain $address_data",
             r"domains = ! +local_domains : \N^.+\..+$\N",
             r"condition = ${if match{$domain}{\N\.uucp$\N}{no}{yes}}",
             "caseful_local_part",
+        ),
+        # A return path that the table knows is not looked up.
+        _block(
+            "known_sender",
+            "driver = accept",
+            "verify_only",
+            "no_verify_recipient",
+            "condition = ${if def:parent_domain}",
+        ),
+        _block(
+            "literal_with_port",
+            "driver = manualroute",
+            r"domains = \N^\[[\d.]+:\d+\]$\N",
+            "caseful_local_part",
+            r"route_data = ${sg{$domain}{\N^\[(.+):(\d+)\]$\N}{\$1::\$2}}",
+            "transport = remote_smtp",
         ),
         _block(
             "literal",
@@ -358,7 +327,7 @@ def _remote(site: Site) -> str:
         ),
     ]
     if forward:
-        hosts = " ; ".join(_next_host(each) for each in forward)
+        hosts = ";".join(_next_host(each) for each in forward)
         blocks.append(
             _block(
                 "smart_host",
@@ -366,7 +335,7 @@ def _remote(site: Site) -> str:
                 "no_verify_sender",
                 r"domains = ! +local_domains : \N^.+\..+$\N",
                 "caseful_local_part",
-                f"route_data = <; {hosts}",
+                f"route_data = <;{hosts}",
                 "transport = remote_smtp",
                 "host_find_failed = defer",
                 "self = fail",
@@ -380,6 +349,7 @@ def _remote(site: Site) -> str:
             r"domains = ! +local_domains : \N^.+\..+$\N",
             r"condition = ${if match{$domain}{\N\.uucp$\N}{no}{yes}}",
             "caseful_local_part",
+            "address_data = looked=yes $address_data",
             "transport = remote_smtp",
             "same_domain_copy_routing = no",
             # An MX record that names this server is a loop in the DNS.

@@ -13,7 +13,7 @@ from conformance.adapters.site import Site
 from conformance.adapters.target import File
 from conformance.targets.base import NotApplicable
 
-__all__ = ["ACCOUNTS", "ALIASES", "FORWARDERS", "QUOTAS", "tables"]
+__all__ = ["ACCOUNTS", "ALIASES", "FORWARDERS", "HELD", "NO_RELAY", "PASSWORDS", "QUOTAS", "tables"]
 
 ACCOUNTS = f"{INSIDE}/etc/accounts"
 """Account → its maildir."""
@@ -23,6 +23,8 @@ QUOTAS = f"{INSIDE}/etc/quotas"
 """Account → octets."""
 NO_RELAY = f"{INSIDE}/etc/no-relay"
 """Accounts whose Relay service is disabled."""
+HELD = f"{INSIDE}/etc/held"
+"""Domains whose mail is kept until it is asked for."""
 PASSWORDS = f"{INSIDE}/etc/passwords"
 """Login name → password, for the NTLM authenticator."""
 
@@ -55,6 +57,7 @@ def tables(site: Site) -> dict[str, File]:
         FORWARDERS: forwarders,
         QUOTAS: quotas,
         NO_RELAY: _without_relay(site),
+        HELD: {each.lower(): each.lower() for each in site.settings.texts("SMTP", "HoldDomains")},
     }
     files = {_below(path): File(_text(table)) for path, table in found.items()}
     files[_below(PASSWORDS)] = File(_text(passwords), mode=0o640, owner="Debian-exim")
