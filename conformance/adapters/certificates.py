@@ -52,7 +52,7 @@ def _of(domain: SiteDomain, main_domain: str) -> Certificate | None:
     if kind == "custom":
         if not key or not certificate:
             raise NotApplicable(f"the domain {domain.name} has no key and certificate to show")
-        return Certificate(key, f"{certificate.rstrip()}\n{chain}")
+        return Certificate(f"{key.rstrip()}\n", f"{certificate.rstrip()}\n{chain}")
     return None
 
 

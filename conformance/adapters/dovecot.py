@@ -6,12 +6,14 @@ of a session: files, folders and one service. The mail server delivers into
 socket :data:`AUTH_SOCKET` (Dovecot's auth protocol; mode 0666).
 
 An account logs in by its full address, by an alias of its own or of the domain, and those of the
-Main Domain by the name alone; at a dedicated address the name alone is that domain's. Passwords stand in a passwd-file in clear text, for CRAM-MD5 needs
+Main Domain by the name alone; at a dedicated address the name alone is that domain's. Passwords
+stand in a passwd-file in clear text, for CRAM-MD5 needs
 them so.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +71,8 @@ def dovecot(site: Site) -> Access:
             name="dovecot",
             command=["/usr/sbin/dovecot", "-F", "-c", f"{INSIDE}/etc/dovecot.conf"],
             ready=r"^dovecot: master: Dovecot .* starting up",
+            # It would wait for its own log process; nothing is lost, for a maildir is always whole.
+            end=signal.SIGKILL,
         ),
     )
 
@@ -85,8 +89,7 @@ def _login_service(listeners: list[Listener], module: str) -> str:
         address = f"address = {listener.address}\n" if listener.address else ""
         tls = "ssl = yes\n" if listener.tls else ""
         sockets.append(f"inet_listener l{number} {{\nport = {listener.port}\n{address}{tls}}}\n")
-    for plain in (protocol, f"{protocol}s"):
-        sockets.append(f"inet_listener {plain} {{\nport = 0\n}}\n")
+    sockets += [f"inet_listener {name} {{\nport = 0\n}}\n" for name in (protocol, f"{protocol}s")]
     return f"service {protocol}-login {{\n{''.join(sockets)}}}\n"
 
 

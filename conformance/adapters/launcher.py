@@ -7,7 +7,7 @@ nobody else's, and because forking is safe only where there are no threads.
 
 A session's first process is pid 1 of a new process namespace. It starts the services in their order
 and ends when one of them ends, with that one's status; the kernel then ends all that is left.
-``SIGTERM`` is passed on to the services, and it ends when all of them have ended.
+``SIGTERM`` gives each service the signal that ends it; it ends when all of them have ended.
 """
 
 from __future__ import annotations
@@ -175,28 +175,29 @@ def _begin(request: dict[str, Any]) -> NoReturn:
 
 
 def _first_process(services: list[dict[str, Any]], common: Mapping[str, str]) -> int:
-    running: dict[int, str] = {}
+    running: dict[int, dict[str, Any]] = {}
     asked = False
 
     def pass_on(*_: object) -> None:
         nonlocal asked
         asked = True
-        for pid in running:
-            os.kill(pid, signal.SIGTERM)
+        for pid, service in running.items():
+            os.kill(pid, service["end"])
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, pass_on)
     for service in services:
         environment = {"PATH": _PATH, "LC_ALL": "C", **common, **service["environment"]}
-        running[_exec(service["command"], environment)] = service["name"]
+        running[_exec(service["command"], environment)] = service
     while running:
         pid, status = os.wait()
-        name = running.pop(pid, "")
-        if not name or asked:
+        service = running.pop(pid, {})
+        if not service or asked:
             continue
         code = os.waitstatus_to_exitcode(status)
         os.write(
-            2, f"{name} ended {'with status' if code >= 0 else 'by signal'} {abs(code)}\n".encode()
+            2,
+            f"{service['name']} ended {'with status' if code >= 0 else 'by signal'} {abs(code)}\n".encode(),
         )
         return code if code > 0 else 128 - code
     return 0

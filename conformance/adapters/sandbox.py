@@ -34,6 +34,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -76,6 +77,10 @@ class Service:
     ready: str = ""
     """A pattern (searched) of the line that it logs when it accepts connections; "": at once."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    end: int = signal.SIGTERM
+    """The signal that ends it in an orderly way."""
+    clock: bool = False
+    """It gets the session's clock (:mod:`.clock`), if there is one."""
 
 
 class Sandbox:

@@ -32,25 +32,29 @@ import re
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from conformance.adapters.clock import PACKAGE, FakeClock, library
 from conformance.adapters.connections import Connections
 from conformance.adapters.rest import Look, Watch, rest
 from conformance.adapters.sandbox import Launcher, Sandbox, Service
 from conformance.adapters.site import Site
 from conformance.adapters.syslog import Syslog
 from conformance.scenario.model import Given, Scenario
+from conformance.scenario.steps import SettingsStep
 from conformance.targets.base import (
     Holds,
     NotApplicable,
     Session,
+    SettingsRefused,
     Surroundings,
     Target,
     TargetError,
 )
 from conformance.targets.file import TargetFile, TargetFileError
+from conformance.targets.labels import Keywords
 from conformance.targets.process import ServerProcess
 from conformance.world.plan import Plan
 
@@ -113,7 +117,7 @@ class AdapterTarget(Target):
         self.trees = [str(file.path.parent / each) for each in trees]
         self.launcher: Launcher | None = None
         self.connections: Connections | None = None
-        self._previous: ServerProcess | None = None
+        self._previous: AdapterSession | None = None
 
     @abc.abstractmethod
     def layout(self, site: Site) -> Layout:
@@ -128,8 +132,15 @@ class AdapterTarget(Target):
         reason = super().lacks(scenario)
         if reason:
             return reason
+        if "clock" in scenario.requires and not library():
+            return f"needs real time: {PACKAGE} is not installed"
+        given = scenario.given
         try:
-            self.plan(scenario.given)
+            self.plan(given)
+            for step in scenario.steps:
+                if isinstance(step.value, SettingsStep) and not step.value.refused:
+                    given = changed(given, step.value.modules)
+                    self.plan(given)
         except NotApplicable as error:
             return str(error)
         except TargetError:
@@ -163,19 +174,20 @@ class AdapterTarget(Target):
 
     async def vacant(self) -> None:
         """Return when the session before has ended. Raises TargetError."""
-        if self._previous is not None and not await self._previous.gone(END_BOUND):
+        process = self._previous.process if self._previous is not None else None
+        if process is not None and not await process.gone(END_BOUND):
             raise TargetError("the server of the scenario before does not end")
 
     async def start(self, given: Given, surroundings: Surroundings) -> AdapterSession:
         """Start a fresh server in the state of ``given``. Raises NotApplicable, TargetError."""
         session = self.session(self.plan(given), surroundings)
+        session.given = given
+        self._previous = session
         try:
             await session.launch()
         except BaseException:
             await session.stop()
             raise
-        finally:
-            self._previous = session.process
         return session
 
     async def close(self) -> None:
@@ -197,6 +209,16 @@ class AdapterTarget(Target):
         }
 
 
+def changed(given: Given, modules: Mapping[str, Mapping[str, Any]]) -> Given:
+    """Return a given with some settings changed."""
+    keywords = Keywords()
+    tables: dict[str, dict[str, Any]] = {}
+    for source in (given.settings, modules):
+        for module, table in source.items():
+            tables.setdefault(module, {}).update(keywords.settings(module, table))
+    return replace(given, settings=tables)
+
+
 class AdapterSession(Session):
     """One server, from its start to its end; it may be killed and started again in between."""
 
@@ -208,6 +230,7 @@ class AdapterSession(Session):
         self.layout = layout
         self.sandbox = Sandbox(surroundings.folder / "server")
         self.transcript = surroundings.transcript
+        self.given = Given()
         self.process: ServerProcess | None = None
         self.moved = asyncio.Event()
         self.log: Syslog | None = None
@@ -216,6 +239,7 @@ class AdapterSession(Session):
         self._awaited: dict[re.Pattern[str], asyncio.Future[None]] = {}
         self._watch: Watch | None = None
         self._may_end = False
+        self.clock = FakeClock(self.sandbox) if "clock" in target.capabilities else None
 
     # Start
 
@@ -241,7 +265,8 @@ class AdapterSession(Session):
         if launcher is None:
             raise TargetError("the target has not been opened")
         loop = asyncio.get_running_loop()
-        self._may_end = False
+        # An end while it starts is told by the start.
+        self._may_end = True
         log = self.sandbox.folder / "log"
         log.unlink(missing_ok=True)
         self.log = Syslog(log, self._hear)
@@ -251,7 +276,7 @@ class AdapterSession(Session):
         ready = [service.ready for service in self.layout.services if service.ready]
         self._awaited = {re.compile(pattern): loop.create_future() for pattern in ready}
         self.process = await launcher.run(
-            self.sandbox, self.layout.services, environment=self.environment()
+            self.sandbox, [self._with_clock(service) for service in self.layout.services]
         )
         waited: set[asyncio.Future[Any]] = {self.process.status}
         everything = asyncio.gather(*self._awaited.values())
@@ -265,10 +290,13 @@ class AdapterSession(Session):
             ended = self.process.status.done()
             how = "ended at its start" if ended else "accepted no connections in time"
             raise TargetError(f"the server {how}: {self.complaints() or 'without a word'}")
+        self._may_end = False
 
-    def environment(self) -> Mapping[str, str]:
-        """Return variables for all services."""
-        return {}
+    def _with_clock(self, service: Service) -> Service:
+        if self.clock is None or not service.clock or not library():
+            return service
+        environment = {**service.environment, **self.clock.environment()}
+        return replace(service, environment=environment)
 
     def _hear(self, line: str) -> None:
         self._lines.append(line)
@@ -283,6 +311,27 @@ class AdapterSession(Session):
 
     async def configure(self, given: Given) -> None:
         """Do nothing: the server was started with its configuration."""
+
+    async def change_settings(self, modules: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the configuration anew and start the services again, on their files.
+
+        Raises SettingsRefused when they do not start with it (they then run as before),
+        NotApplicable.
+        """
+        given = changed(self.given, modules)
+        before, layout = self.layout, self.target.plan(given)
+        await self.halt()
+        try:
+            await self._run_with(layout)
+        except TargetError as error:
+            await self._end(signal.SIGKILL)
+            await self._run_with(before)
+            raise SettingsRefused(str(error)) from None
+        self.given = given
+
+    async def _run_with(self, layout: Layout) -> None:
+        self.layout = layout
+        await self.launch()
 
     # Rest
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from conformance.adapters.clock import VARIABLES
 from conformance.adapters.sandbox import INSIDE
 from conformance.adapters.target import File
 
@@ -34,6 +35,7 @@ _BASE = {
     "smtpd_error_sleep_time": "0",
     "hash_queue_names": "none",
     "anvil_status_update_time": "1h",
+    "import_environment": f"MAIL_CONFIG MAIL_LOGTAG TZ {' '.join(VARIABLES)}",
 }
 
 #: Services that every configuration has: name, type, private, unprivileged, chroot, wakeup, limit.

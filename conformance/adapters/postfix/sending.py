@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from conformance.adapters.postfix.config import ETC, Config
-from conformance.adapters.postfix.names import glob
+from conformance.adapters.postfix.names import escape, glob
 from conformance.adapters.site import Settings, Site
 from conformance.adapters.target import File
 from conformance.targets.base import NotApplicable
@@ -21,6 +21,7 @@ def sending(site: Site, config: Config) -> None:
     _channels(settings, config)
     _secure(settings, config)
     _addresses(site, config)
+    _held(site, config)
     _reports(settings, config)
 
 
@@ -65,6 +66,8 @@ def _channels(settings: Settings, config: Config) -> None:
     config.main["smtp_destination_concurrency_limit"] = settings.text(
         "SMTP", "ChannelsPerHost", "3"
     )
+    # One connection at first, and a host that fails once is left alone until the next attempt.
+    config.main["initial_destination_concurrency"] = "1"
     settings.refuse(
         "SMTP", "AddChannelAfter", "qmgr(8) adds connections by success, not by time", "1m"
     )
@@ -121,6 +124,25 @@ def _addresses(site: Site, config: Config) -> None:
         config.main["sender_dependent_default_transport_maps"] = config.table(
             "texthash", "sender-transports", lines
         )
+
+
+def _held(site: Site, config: Config) -> None:
+    """Write Hold Mail and ETRN: a transport of its own, deferred until somebody asks."""
+    settings = site.settings
+    own = "|".join(
+        escape(host.lower()) for domain in site.domains for host in (domain.name, *domain.aliases)
+    )
+    flushed = [f"if !/^({own})$/", "/[.]/ yes", "endif"]
+    config.main["fast_flush_domains"] = config.table("regexp", "flushed", flushed)
+    anybody = {"everybody": True, "everyone": True, "anybody": True, "clients": False}
+    if not settings.choice("SMTP", "AcceptWakeups", anybody, True):
+        config.main["smtpd_etrn_restrictions"] = "permit_mynetworks, reject"
+    domains = settings.texts("SMTP", "HoldDomains")
+    if domains:
+        lines = [f"/@{glob(domain)}$/ hold:" for domain in domains]
+        config.add("transport_maps", [config.table("regexp", "held", lines)])
+        config.main["defer_transports"] = "hold"
+        config.services.append("hold unix - - n - - smtp")
 
 
 def _reports(settings: Settings, config: Config) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import stat
+import time
 from pathlib import Path
 
 from conformance.adapters.rest import Look
 from conformance.adapters.target import AdapterSession
-from conformance.targets.base import Holds
+from conformance.targets.base import Holds, NotApplicable
 
+#: qmgr(8) trigger(5): look at the deferred queue, for what is due.
+_SCAN_DEFERRED = b"D"
+#: Seconds that this may take.
+_SCAN_BOUND = 5.0
 _MOVING = ("maildrop", "incoming", "active")
 _WAITING = ("deferred", "hold")
 
@@ -30,6 +37,54 @@ class PostfixSession(AdapterSession):
         if moving and not connections.held:
             return Look(busy=f"{len(moving)} messages in {', '.join(_MOVING)}")
         return connections
+
+    async def advance(self, seconds: float, held: Holds) -> None:
+        """Let time pass: from one message's next attempt to the next, with rest in between.
+
+        The time of the next attempt is the modification time of a deferred message's file; qmgr(8)
+        is told to look at the deferred queue, as master(8) tells it every queue_run_delay.
+        """
+        clock = self.clock
+        if clock is None:
+            raise NotApplicable("needs real time")
+        await self.rest(held)
+        end = time.time() + clock.ahead + seconds
+        while True:
+            now = time.time() + clock.ahead
+            due = min((moment for moment in self._attempts().values()), default=end)
+            if due > end - 1:
+                break
+            clock.move(max(0.0, due - now) + 1)
+            await self._run_queue()
+            await self.rest(held)
+        clock.move(max(0.0, end - time.time() - clock.ahead))
+        await self.rest(held)
+
+    def _attempts(self) -> dict[Path, float]:
+        """Return each deferred message's next attempt, in the server's time."""
+        attempts = {}
+        for path in self._messages(("deferred",)):
+            with contextlib.suppress(FileNotFoundError):
+                attempts[path] = path.stat().st_mtime
+        return attempts
+
+    async def _run_queue(self) -> None:
+        """Have qmgr(8) look at the deferred queue; return when what is due has left it."""
+        now = time.time() + (self.clock.ahead if self.clock else 0)
+        due = {path for path, moment in self._attempts().items() if moment <= now}
+        _, writer = await asyncio.open_unix_connection(
+            str(self.sandbox.folder / "spool/public/qmgr")
+        )
+        writer.write(_SCAN_DEFERRED)
+        await writer.drain()
+        async with asyncio.timeout(_SCAN_BOUND):
+            while any(path in due for path in self._due(now)):
+                self.moved.clear()
+                await self.moved.wait()
+        writer.close()
+
+    def _due(self, now: float) -> list[Path]:
+        return [path for path, moment in self._attempts().items() if moment <= now]
 
     def queue_files(self) -> list[Path]:
         """Return the messages in all queues."""

@@ -54,6 +54,7 @@ class PostfixTarget(AdapterTarget):
                     name="postfix",
                     command=[_MASTER, "-d", "-c", ETC],
                     ready=r"^postfix/master\[\d+\]: daemon started",
+                    clock=True,
                 ),
                 access.service,
             ],
