@@ -27,10 +27,25 @@ async def run_inside(
 ) -> Done:
     """Run a program in the namespaces of ``pid``, a session's first process. Raises TargetError.
 
-    nsenter(1) is part of util-linux, which every Debian system has.
+    nsenter(1), of the package util-linux, enters them.
     """
+    process = await start_inside(pid, command, environment=environment)
     try:
-        process = await asyncio.create_subprocess_exec(
+        async with asyncio.timeout(BOUND):
+            output, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise TargetError(f"{' '.join(command)} does not end within {BOUND:g} seconds") from None
+    return Done(process.returncode or 0, output.decode(), errors.decode())
+
+
+async def start_inside(
+    pid: int, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """Start a program in the namespaces of ``pid``; the caller waits for it. Raises TargetError."""
+    try:
+        return await asyncio.create_subprocess_exec(
             "/usr/bin/nsenter",
             f"--target={pid}",
             "--mount",
@@ -45,11 +60,3 @@ async def run_inside(
         )
     except FileNotFoundError:
         raise TargetError("nsenter cannot be found: apt-get install util-linux") from None
-    try:
-        async with asyncio.timeout(BOUND):
-            output, errors = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise TargetError(f"{' '.join(command)} does not end within {BOUND:g} seconds") from None
-    return Done(process.returncode or 0, output.decode(), errors.decode())

@@ -109,6 +109,7 @@ router_table_host:
   route_data = ${if match{${extract{host}{$address_data}}}{\N^(.*)/MX$\N}\
     {${lookup dnsdb{defer_never,mx=$1}{$1/MX}{$1}}}{${extract{host}{$address_data}}}}
   transport = remote_smtp
+  host_find_failed = fail
   no_more
 
 router_table_end:

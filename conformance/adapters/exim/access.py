@@ -14,6 +14,8 @@ from conformance.adapters.exim.listeners import smtp_listeners
 from conformance.adapters.exim.tables import ACCOUNTS, ALIASES, NO_RELAY
 from conformance.adapters.site import Site
 from conformance.targets.base import NotApplicable
+from conformance.translate import parse_table
+from conformance.translate.course import Place, first
 
 __all__ = ["access_lists"]
 
@@ -255,7 +257,7 @@ def _rcpt(site: Site) -> list[str]:
         "          !verify = recipient",
         (
             "          message = ${if eq{$acl_verify_message}{Blacklisted Address}"
-            "{591 Your host is blacklisted. No mail will be accepted}{$acl_verify_message}}"
+            f"{{591 Your host is blacklisted. {_hint(site)}}}{{$acl_verify_message}}}}"
         ),
         "  accept  condition = ${if def:acl_c_blacklisted}",
         "  deny    !verify = recipient",
@@ -283,6 +285,15 @@ def _rcpt(site: Site) -> list[str]:
         "  deny    message = 550 5.7.1 Relaying is not permitted",
     ]
     return lines
+
+
+def _hint(site: Site) -> str:
+    """What a blacklisted host is told (Guide 3.5.2, SMTP Module, Processing Mail from …)."""
+    found = first(parse_table(site.router), Place("blacklist-admin", "blacklisted"))
+    if found is None:
+        return "No mail will be accepted"
+    # One line: Exim folds what is longer than 75 symbols.
+    return f"Ask blacklist-admin@{site.main_domain}"
 
 
 def _registered() -> str:
@@ -327,10 +338,9 @@ def _data(site: Site) -> list[str]:
         "          message = 591 5.7.1 Blacklisted Address",
     ]
     for pattern in settings.texts("Banned", "HeaderLines"):
+        banned = f"${{if match{{$message_headers_raw}}{{{_header_line(pattern)}}}}}"
         lines += [
-            "  deny",
-            "          condition = "
-            f"${{if match{{$message_headers_raw}}{{{_header_line(pattern)}}}}}",
+            f"  deny    condition = {banned}",
             "          message = 550 5.7.1 a header line is banned",
         ]
     for pattern in settings.texts("Banned", "BodyLines"):
@@ -360,4 +370,13 @@ def _etrn(site: Site) -> list[str]:
     who = _audience(site, "AcceptWakeups")
     if site.settings.given("SMTP", "AcceptWakeups") and who is None:
         return ["  deny"]
-    return ["  accept", *(who or [])]
+    name = r"\N^\S+\s+[@#]?([\w-]+(\.[\w-]+)+)$\N"
+    own = "${if match_domain{$1}{+local_domains : +alias_domains}}"
+    return [
+        f"  deny    condition = ${{if match{{$smtp_command}}{{{name}}}{{no}}{{yes}}}}",
+        "          message = 501 write ETRN domain",
+        f"  deny    condition = ${{if match{{$smtp_command}}{{{name}}}{{{own}}}{{no}}}}",
+        "          message = 459 its mail is not kept here",
+        "  accept",
+        *(who or []),
+    ]

@@ -41,13 +41,18 @@ def routers(site: Site) -> str:
             text,
             _addresses(site),
             _aliases(site),
+            _all_domains(site),
             _non_qualified(site),
             *(_domain(number, site, domain) for number, domain in enumerate(site.domains)),
             _remote(site),
         ]
     )
     field = site.settings.text("LOCAL", "EnvelopeRecipientsField", "X-Real-To")
-    return parts.replace("X-Real-To:", f"{field}:")
+    parts = parts.replace("X-Real-To:", f"{field}:")
+    # Port 465 is TLS from the first octet.
+    at_once = "${if match{${extract{host}{$address_data}}}{::465}{remote_smtps}{remote_smtp}}"
+    head, send, tail = parts.partition("router_table_host_send:")
+    return head + send + tail.replace("transport = remote_smtp\n", f"transport = {at_once}\n", 1)
 
 
 def _block(name: str, *lines: str) -> str:
@@ -115,6 +120,67 @@ def _aliases(site: Site) -> str:
             (alias, domain) for domain in site.domains for alias in domain.aliases
         )
     )
+
+
+def _all_domains(site: Site) -> str:
+    """All-Domain Aliases, and ``alldomains`` of the Main Domain."""
+    table = site.settings.value("LOCAL", "AllDomainAliases", {})
+    blocks = [
+        _block(
+            f"all_domain_alias_{number}",
+            "driver = redirect",
+            "domains = +local_domains",
+            f"local_parts = {name.lower()}",
+            "address_data = relay=yes $address_data",
+            f"data = {address if '@' in address else f'{address}@{site.main_domain}'}",
+        )
+        for number, (name, address) in enumerate(table.items())
+    ]
+    main = next(domain for domain in site.domains if domain.is_main)
+    condition = _may_send_to_all(main)
+    if condition:
+        takers = [each for domain in site.domains for each in _takers(domain)]
+        blocks.append(
+            _block(
+                "all_domains",
+                "driver = redirect",
+                f"domains = {main.name.lower()}",
+                "local_parts = alldomains",
+                f"condition = {condition}",
+                "address_data = relay=yes $address_data",
+                f"data = {', '.join(takers)}",
+                "redirect_router = router_table_end",
+            )
+        )
+    return "\n".join(blocks)
+
+
+def _takers(domain: SiteDomain) -> list[str]:
+    """Return the accounts that take mail to all, if the domain does."""
+    if not _may_send_to_all(domain):
+        return []
+    return [
+        f"{account.name.lower()}@{domain.name.lower()}"
+        for account in domain.accounts
+        if account.settings.flag("Account", "MailToAll", True)
+    ]
+
+
+def _may_send_to_all(domain: SiteDomain) -> str:
+    """Return the condition for mail to all of a domain; empty: nobody may send it."""
+    action = domain.settings.text("Domain", "MailToAllAction", "nobody").lower()
+    conditions = {
+        "nobody": "",
+        "anybody": "yes",
+        "clients": "${if def:acl_c_client}",
+        "authenticated users": "${if def:authenticated_id}",
+        "authenticated domain users": (
+            f"${{if match{{$authenticated_id}}{{\\N(?i)@{re.escape(domain.name)}$\\N}}}}"
+        ),
+    }
+    if action not in conditions:
+        raise NotApplicable(f"mail to all: Exim does not know who is an {action}")
+    return conditions[action]
 
 
 def _non_qualified(site: Site) -> str:
@@ -189,23 +255,13 @@ def _account(number: int, domain: SiteDomain) -> str:
 
 
 def _all(number: int, domain: SiteDomain) -> str:
-    action = domain.settings.text("Domain", "MailToAllAction", "nobody").lower()
     if domain.settings.flag("Domain", "AllWithForwarders"):
-        raise NotApplicable("mail to all is not sent to forwarders")
-    takers = [
-        f"{account.name.lower()}@{domain.name.lower()}"
-        for account in domain.accounts
-        if account.settings.flag("Account", "MailToAll", True)
-    ]
-    if action == "nobody":
+        raise NotApplicable("the adapter does not send mail to all to forwarders")
+    condition, takers = _may_send_to_all(domain), _takers(domain)
+    for account in domain.accounts:
+        account.settings.value("Account", "MailToAll")
+    if not condition:
         return ""
-    condition = {
-        "anybody": "yes",
-        "clients": "${if def:acl_c_client}",
-        "authenticated users": "${if def:authenticated_id}",
-    }.get(action)
-    if condition is None:
-        raise NotApplicable(f"mail to all: who sends cannot be told apart so: {action}")
     return _block(
         f"all_{number}",
         "driver = redirect",
@@ -222,14 +278,31 @@ def _mailbox(number: int, site: Site, domain: SiteDomain) -> str:
     """``mailbox#account`` (Direct Mailbox Addressing)."""
     if not site.settings.flag("LOCAL", "DirectMailbox"):
         return ""
-    return _block(
-        f"mailbox_{number}",
-        "driver = accept",
-        f"domains = {domain.name.lower()}",
-        "local_part_prefix = *#",
-        f"condition = ${{lookup{{{_KEY}}}lsearch{{{ACCOUNTS}}}{{yes}}{{no}}}}",
-        "address_data = local=yes mailbox=${sg{$local_part_prefix}{\\N#$\\N}{}} $address_data",
-        "transport = mailbox_delivery",
+    account = f"${{lookup{{{_KEY}}}lsearch{{{ACCOUNTS}}}{{$value}}{{}}}}"
+    name = "${sg{$local_part_prefix}{\\N#$\\N}{}}"
+    head = [f"domains = {domain.name.lower()}", "local_part_prefix = *#"]
+    asked = "{!eq{$verify_mode}{}}"
+    return "\n".join(
+        [
+            _block(
+                f"mailbox_{number}",
+                "driver = accept",
+                *head,
+                # There is no mailbox of that name unless the account's owner has made one.
+                f"condition = ${{if or{{{asked}{{exists{{{account}.{name}/}}}}}}}}",
+                f"condition = ${{if !eq{{{account}}}{{}}}}",
+                f"address_data = local=yes mailbox={name} $address_data",
+                "transport = mailbox_delivery",
+            ),
+            _block(
+                f"no_mailbox_{number}",
+                "driver = redirect",
+                *head,
+                f"condition = ${{if !eq{{{account}}}{{}}}}",
+                "allow_fail",
+                "data = :fail: there is no such mailbox",
+            ),
+        ]
     )
 
 
@@ -312,7 +385,7 @@ def _remote(site: Site) -> str:
         _block(
             "literal_with_port",
             "driver = manualroute",
-            r"domains = \N^\[[\d.]+:\d+\]$\N",
+            r"domains = <; \N^\[[\d.]+:\d+\]$\N",
             "caseful_local_part",
             r"route_data = ${sg{$domain}{\N^\[(.+):(\d+)\]$\N}{\$1::\$2}}",
             "transport = remote_smtp",
@@ -327,7 +400,6 @@ def _remote(site: Site) -> str:
         ),
     ]
     if forward:
-        hosts = ";".join(_next_host(each) for each in forward)
         blocks.append(
             _block(
                 "smart_host",
@@ -335,7 +407,7 @@ def _remote(site: Site) -> str:
                 "no_verify_sender",
                 r"domains = ! +local_domains : \N^.+\..+$\N",
                 "caseful_local_part",
-                f"route_data = <;{hosts}",
+                f"route_data = <;{';'.join(forward)}",
                 "transport = remote_smtp",
                 "host_find_failed = defer",
                 "self = fail",
@@ -367,10 +439,3 @@ def _remote(site: Site) -> str:
         )
     )
     return "\n".join(blocks)
-
-
-def _next_host(name: str) -> str:
-    """Return a host of a route list; one without MX records is taken by its address."""
-    if re.fullmatch(r"[\d.]+", name):
-        return name
-    return f"${{lookup dnsdb{{defer_never,mx={name}}}{{{name}/MX}}{{{name}}}}}"

@@ -11,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.adapters.exim.config import CONFIG, EXIM
 from conformance.adapters.exim.route import answer
-from conformance.adapters.inside import run_inside
+from conformance.adapters.inside import run_inside, start_inside
 from conformance.adapters.rest import Look
-from conformance.adapters.target import AdapterSession
-from conformance.targets.base import Holds, TargetError
+from conformance.adapters.sandbox import INSIDE
+from conformance.adapters.target import AdapterSession, AdapterTarget, Layout
+from conformance.targets.base import Holds, NotApplicable, Surroundings, TargetError
 from conformance.targets.dictionary import parse
 
 #: After these marks in a log line a delivery of the message has been tried, or is not wanted now.
@@ -26,6 +29,10 @@ _TRIED = re.compile(
     r"(?:exim\[\d+\]: )(?:\[[\d/]+\] )?([\w-]{16,23}) "
     r"(?:=>|->|\*\*|==|>>|Completed|Frozen|no immediate delivery|Message is frozen)"
 )
+#: A record of the retry database: first failure, last attempt, next attempt.
+_NEXT = re.compile(r"^\S+ [\d:]{8} +\S+ [\d:]{8} +(\S+ [\d:]{8})", re.MULTILINE)
+#: More attempts than any documented span has.
+_ATTEMPTS = 2000
 _ROUTE = re.compile(r"\s*route\s+(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -34,17 +41,61 @@ class EximSession(AdapterSession):
 
     watched = ("spool/input",)
 
-    def prepare(self) -> None:
-        """Write the files; begin with no message tried."""
-        super().prepare()
+    def __init__(self, target: AdapterTarget, layout: Layout, surroundings: Surroundings) -> None:
+        super().__init__(target, layout, surroundings)
         self._tried: set[str] = set()
         self._ends: dict[int, int] = {}
+        self._runs: list[asyncio.subprocess.Process] = []
 
     def heard(self, line: str) -> None:
         """Note the messages whose delivery has been tried."""
         found = _TRIED.search(line)
         if found is not None:
             self._tried.add(found[1])
+
+    async def advance(self, seconds: float, held: Holds) -> None:
+        """Let time pass: from one host's or address's next attempt to the next.
+
+        Exim keeps these moments in its retry database, and looks at them when a queue run asks;
+        so the clock is put to each, and a run is started.
+        """
+        clock = self.clock
+        if clock is None:
+            raise NotApplicable("needs real time")
+        await self.rest(held)
+        end = time.time() + clock.ahead + seconds
+        for _ in range(_ATTEMPTS):
+            now = time.time() + clock.ahead
+            due = min((each for each in await self._attempts() if each > now), default=end)
+            if due > end - 1:
+                break
+            clock.move(due - now + 1)
+            await self._run_queue(held)
+        clock.move(max(0.0, end - time.time() - clock.ahead))
+        await self._run_queue(held)
+
+    async def _attempts(self) -> list[float]:
+        """Return the moments of the next attempts, in the server's time."""
+        if self.process is None or not (self.sandbox.folder / "spool/db/retry").exists():
+            return []
+        done = await run_inside(
+            self.process.pid, ["/usr/sbin/exim_dumpdb", "-z", f"{INSIDE}/spool", "retry"]
+        )
+        return [_moment(each) for each in _NEXT.findall(done.output)]
+
+    async def _run_queue(self, held: Holds) -> None:
+        """Run the queue once; return when it is at rest again. Raises TargetError."""
+        if self.process is None or self.clock is None:
+            return
+        run = await start_inside(
+            self.process.pid,
+            [EXIM, "-C", CONFIG, "-q"],
+            environment=self.clock.environment(),
+        )
+        self._runs.append(run)
+        ended = asyncio.create_task(run.wait())
+        ended.add_done_callback(lambda _: self.moved.set())
+        await self.rest(held)
 
     def look(self, held: Holds) -> Look:
         """Return what is under way now."""
@@ -77,18 +128,23 @@ class EximSession(AdapterSession):
         """Return processes that do more than to serve a connection, each with its children."""
         if self.process is None:
             return {}
+        tree = _processes()
         found: dict[int, list[int]] = {}
-        for service in _children(self.process.pid):
-            if _command(service)[:1] == [EXIM]:
-                for connection in _children(service):
-                    words = _command(connection)
-                    if words[:2] != [EXIM, "-C"] or "-bdf" not in words:
-                        _collect(connection, found)
-                    for child in _children(connection):
-                        _collect(child, found)
-            elif _command(service)[:1] not in ([], ["/usr/sbin/dovecot"]):
-                # A delivery whose parent has ended belongs to the first process.
-                _collect(service, found)
+        for run in self._runs:
+            for child in tree.get(run.pid, []):
+                _collect(child, tree, found)
+        for service in tree.get(self.process.pid, []):
+            words = _command(service)
+            if words[:1] != [EXIM]:
+                continue
+            if "-bdf" not in words:
+                # Its parent has ended: what is left belongs to the first process.
+                _collect(service, tree, found)
+            for connection in tree.get(service, []):
+                if "-bdf" not in _command(connection):
+                    _collect(connection, tree, found)
+                for child in tree.get(connection, []):
+                    _collect(child, tree, found)
         return found
 
     def _await_ends(self, working: dict[int, list[int]]) -> None:
@@ -127,12 +183,23 @@ class EximSession(AdapterSession):
         return answer(done.output)
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except OSError:
-        return []
-    return [int(word) for word in text.split()]
+def _moment(text: str) -> float:
+    return datetime.strptime(text, "%d-%b-%Y %H:%M:%S").replace(tzinfo=UTC).timestamp()
+
+
+def _processes() -> dict[int, list[int]]:
+    """Return the children of every process, those that have ended left out."""
+    tree: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text(encoding="ascii", errors="replace")
+            except OSError:
+                continue
+            state, parent, *_ = stat[stat.rindex(")") + 2 :].split()
+            if state not in "ZX":
+                tree.setdefault(int(parent), []).append(int(folder.name))
+    return tree
 
 
 def _command(pid: int) -> list[str]:
@@ -142,9 +209,7 @@ def _command(pid: int) -> list[str]:
         return []
 
 
-def _collect(pid: int, found: dict[int, list[int]]) -> None:
-    if not _command(pid)[0:1] or _command(pid) == [""]:
-        return
-    found[pid] = _children(pid)
+def _collect(pid: int, tree: dict[int, list[int]], found: dict[int, list[int]]) -> None:
+    found[pid] = tree.get(pid, [])
     for child in found[pid]:
-        _collect(child, found)
+        _collect(child, tree, found)

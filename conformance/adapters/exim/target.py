@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from conformance.adapters import dovecot
+from conformance.adapters.clock import library
 from conformance.adapters.exim.config import CONFIG, EXIM, configuration
 from conformance.adapters.exim.session import EximSession
 from conformance.adapters.sandbox import Service
 from conformance.adapters.site import Site
 from conformance.adapters.target import AdapterSession, AdapterTarget, Folder, Layout
 from conformance.targets.base import Surroundings
+from conformance.targets.file import TargetFile
 
 
 class EximTarget(AdapterTarget):
@@ -20,8 +22,13 @@ class EximTarget(AdapterTarget):
     programs: ClassVar[Mapping[str, str]] = {EXIM: "exim4-daemon-heavy", **dovecot.PROGRAMS}
     hidden: ClassVar[Sequence[str]] = ("/var/spool/exim4", *dovecot.HIDDEN)
 
-    # Exim keeps its privileges with a configuration that this list names, and with no other.
-    etc: ClassVar[Mapping[str, str]] = {"exim4/trusted_configs": f"{CONFIG}\n"}
+    def __init__(self, file: TargetFile) -> None:
+        super().__init__(file)
+        # Exim keeps its privileges with a configuration that this list names, and with no other.
+        self.etc = {"exim4/trusted_configs": f"{CONFIG}\n"}
+        if "clock" in self.capabilities and library():
+            # Exim is set-uid, and such a program is loaded with what this file names only.
+            self.etc["ld.so.preload"] = f"{library()}\n"
 
     def layout(self, site: Site) -> Layout:
         """Return the session's files and services. Raises NotApplicable, TargetError."""
@@ -39,6 +46,7 @@ class EximTarget(AdapterTarget):
                 Service(
                     name="exim",
                     command=[EXIM, "-C", CONFIG, "-bdf"],
+                    clock=True,
                     ready=r"^exim\[\d+\]: .*exim .* daemon started",
                 ),
             ],
