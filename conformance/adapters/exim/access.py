@@ -16,6 +16,7 @@ from conformance.adapters.site import Site
 from conformance.targets.base import NotApplicable
 from conformance.translate import parse_table
 from conformance.translate.course import Place, first
+from conformance.translate.destination import Kind
 
 __all__ = ["access_lists"]
 
@@ -290,7 +291,7 @@ def _rcpt(site: Site) -> list[str]:
 def _hint(site: Site) -> str:
     """What a blacklisted host is told (Guide 3.5.2, SMTP Module, Processing Mail from …)."""
     found = first(parse_table(site.router), Place("blacklist-admin", "blacklisted"))
-    if found is None:
+    if found is None or found[0].destination.kind not in (Kind.ADDRESS, Kind.UNIFIED, Kind.NULL):
         return "No mail will be accepted"
     # One line: Exim folds what is longer than 75 symbols.
     return f"Ask blacklist-admin@{site.main_domain}"

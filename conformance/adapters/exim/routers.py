@@ -36,12 +36,13 @@ def routers(site: Site) -> str:
         ),
     )
     text = table.file("router-table.conf").text.replace("router_table_host:\n", _HOST, 1)
+    # What goes past the table goes past them.
+    text = text.replace("router_table_end:\n", f"{_all_domains(site)}\nrouter_table_end:\n", 1)
     parts = "\n".join(
         [
             text,
             _addresses(site),
             _aliases(site),
-            _all_domains(site),
             _non_qualified(site),
             *(_domain(number, site, domain) for number, domain in enumerate(site.domains)),
             _remote(site),

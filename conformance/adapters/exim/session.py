@@ -131,8 +131,8 @@ class EximSession(AdapterSession):
         tree = _processes()
         found: dict[int, list[int]] = {}
         for run in self._runs:
-            for child in tree.get(run.pid, []):
-                _collect(child, tree, found)
+            if run.returncode is None:
+                _collect(run.pid, tree, found)
         for service in tree.get(self.process.pid, []):
             words = _command(service)
             if words[:1] != [EXIM]:
