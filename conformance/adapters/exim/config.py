@@ -155,20 +155,41 @@ def _reports(site: Site, options: dict[str, str]) -> None:
         options["delay_warning"] = f"{warn}s"
 
 
+#: Module and keyword → what Exim has instead, or that it has nothing.
+_UNKNOWN: Mapping[tuple[str, str], str] = {
+    ("SMTP", "LogLevel"): "Exim has no levels of the log (log_selector names what is logged)",
+    ("Queue", "ReportingDelay"): "Exim gathers no reports: each delivery attempt makes its own",
+    ("Queue", "DequeuerProcessors"): "Exim has no such processors: each message has its process",
+    ("Queue", "EnqueuerProcessors"): "Exim has no such processors: each message has its process",
+    ("Queue", "RecycleTempFiles"): "Exim makes a new file for each message",
+    (
+        "LOCAL",
+        "Processes",
+    ): "Exim delivers one local copy after the other in each message's process",
+    ("LOCAL", "FlowLimit"): "Exim counts no messages of an account (ratelimit counts senders)",
+    ("LOCAL", "FlowPeriod"): "Exim counts no messages of an account (ratelimit counts senders)",
+    ("LOCAL", "AlertPercent"): "there are no alerts: quota_warn_threshold sends a message",
+    ("LOCAL", "AlertText"): "there are no alerts: quota_warn_threshold sends a message",
+    ("LOCAL", "WarnAfter"): "delay_warning is one for the whole server",
+    ("LOCAL", "KeepIfDisabled"): "no service can be switched off for an account",
+    (
+        "DNR",
+        "InitialTimeout",
+    ): "dns_retrans may be used by the C library or not: it promises nothing",
+    ("DNR", "RetryLimit"): "dns_retry may be used by the C library or not: it promises nothing",
+    ("TLS", "TimeToLive"): "GnuTLS decides how long a session may be resumed",
+    ("Protection", "ProcessAsClient"): "Exim hears nothing of logins by POP and IMAP",
+    ("Protection", "ProcessAsClientFor"): "Exim hears nothing of logins by POP and IMAP",
+    ("Protection", "RememberClients"): "Exim hears nothing of logins by POP and IMAP",
+    ("POP", "SameAddressLimit"): "mail_max_userip_connections counts a user's connections only",
+    ("IMAP", "SameAddressLimit"): "mail_max_userip_connections counts a user's connections only",
+}
+
+
 def _refuse(site: Site) -> None:
-    """Refuse settings of which Exim has nothing."""
-    settings = site.settings
-    refuse = settings.refuse
-    refuse(
-        "SMTP", "CheckSPF", "it is set elsewhere", "non-clients", "nobody", "everybody", "clients"
-    )
-    for keyword in ("LogLevel",):
-        refuse("SMTP", keyword, "Exim has no levels of the log")
-    refuse(
-        "Queue", "ReportingDelay", "Exim gathers no reports: each delivery attempt makes its own"
-    )
-    for keyword in ("DequeuerProcessors", "EnqueuerProcessors", "RecycleTempFiles"):
-        refuse("Queue", keyword, "Exim has no such processors and files")
+    """Refuse settings of which Exim has nothing. Raises NotApplicable."""
+    for (module, keyword), reason in _UNKNOWN.items():
+        site.settings.refuse(module, keyword, reason)
 
 
 def _lists(site: Site) -> str:

@@ -31,8 +31,8 @@ _TRIED = re.compile(
 )
 #: A record of the retry database: first failure, last attempt, next attempt.
 _NEXT = re.compile(r"^\S+ [\d:]{8} +\S+ [\d:]{8} +(\S+ [\d:]{8})", re.MULTILINE)
-#: More attempts than any documented span has.
-_ATTEMPTS = 2000
+#: Attempts within one span that are not too many.
+_ATTEMPTS = 60
 _ROUTE = re.compile(r"\s*route\s+(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -64,11 +64,13 @@ class EximSession(AdapterSession):
             raise NotApplicable("needs real time")
         await self.rest(held)
         end = time.time() + clock.ahead + seconds
-        for _ in range(_ATTEMPTS):
+        while True:
             now = time.time() + clock.ahead
             due = min((each for each in await self._attempts() if each > now), default=end)
             if due > end - 1:
                 break
+            if (end - now) / max(1.0, due - now) > _ATTEMPTS:
+                raise NotApplicable("needs real time: a queue run for each of so many attempts")
             clock.move(due - now + 1)
             await self._run_queue(held)
         clock.move(max(0.0, end - time.time() - clock.ahead))

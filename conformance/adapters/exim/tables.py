@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conformance.adapters.dovecot import maildir
+from conformance.adapters.dovecot import has_service, maildir
 from conformance.adapters.sandbox import INSIDE
 from conformance.adapters.site import Site
 from conformance.adapters.target import File
@@ -72,26 +72,15 @@ def _without_relay(site: Site) -> dict[str, str]:
     """Return the accounts that may not relay after they have logged in."""
     found: dict[str, str] = {}
     for domain in site.domains:
-        modes = _modes(domain.settings.value("Domain", "DomainAccessModes"))
         for account in domain.accounts:
-            own = _modes(account.settings.value("Account", "AccessModes")) & modes
-            if "relay" not in own:
+            if not has_service("Relay", domain.settings, account.settings):
                 found[f"{account.name.lower()}@{domain.name.lower()}"] = "yes"
-            if own - {"relay"} != _ALL - {"relay"}:
-                raise NotApplicable(
-                    "Exim and Dovecot have no services to be switched off for one account, "
-                    "but the right to relay"
-                )
+            for service in ("Mail", "POP", "IMAP"):
+                if not has_service(service, domain.settings, account.settings):
+                    raise NotApplicable(
+                        f"the adapter cannot switch the service {service} off for one account"
+                    )
     return found
-
-
-_ALL = frozenset({"mail", "pop", "imap", "pwd", "relay", "mobile"})
-
-
-def _modes(value: object) -> frozenset[str]:
-    if not isinstance(value, list):
-        return _ALL
-    return frozenset(str(each).lower() for each in value)
 
 
 def _text(table: Mapping[str, str]) -> str:

@@ -59,11 +59,12 @@ def sending_with_tls(site: Site) -> Secure:
         return Secure(options={} if possible else {"hosts_avoid_tls": "*"})
     # The domain is listed, or the host that it is routed to.
     names = " : ".join(required)
+    unlisted = " : ".join([*(f"! {each}" for each in required), "*"])
     if "*" in required:
         # Whatever the domain: several may share a connection.
         return Secure(options={"hosts_require_tls": "*", **_unverified(site)})
     listed = f"${{if match_domain{{$domain}}{{{names}}}{{*}}{{{names}}}}}"
-    others = f"${{if match_domain{{$domain}}{{{names}}}{{}}{{*}}}}"
+    others = f"${{if match_domain{{$domain}}{{{names}}}{{}}{{{unlisted}}}}}"
     # Exim would take several domains over one connection, and $domain would be none of them.
     options = {"multi_domain": "no", "hosts_require_tls": listed}
     if not settings.flag("SMTP", "SecureWherePossible"):
