@@ -120,6 +120,8 @@ def _users(site: Site) -> Iterator[str]:
     closed = site.settings.choice(
         "Protection", "NonClientLogins", {"reject": True, "mobile": False}, False
     )
+    if closed and site.client_names:
+        raise NotApplicable("Dovecot lets logins in by addresses (allow_nets), not by host names")
     for domain in site.domains:
         for account in domain.accounts:
             mobile = has_service("Mobile", domain.settings, account.settings)

@@ -195,10 +195,8 @@ def _first_process(services: list[dict[str, Any]], common: Mapping[str, str]) ->
         if not service or asked:
             continue
         code = os.waitstatus_to_exitcode(status)
-        os.write(
-            2,
-            f"{service['name']} ended {'with status' if code >= 0 else 'by signal'} {abs(code)}\n".encode(),
-        )
+        how = "with status" if code >= 0 else "by signal"
+        os.write(2, f"{service['name']} ended {how} {abs(code)}\n".encode())
         return code if code > 0 else 128 - code
     return 0
 

@@ -21,6 +21,10 @@ _AWAY = "421 4.7.0 not from your address"
 def smtp_listeners(site: Site, config: Config) -> None:
     """Write a service for every listener of the SMTP module. Raises NotApplicable."""
     limit = site.settings.text("SMTP", "InputChannels", "-")
+    if limit == "0":
+        # In master.cf this would mean: as many as you like.
+        site.settings.value("SMTP", "ListenerPorts")
+        return
     shown = certificates(site)
     chains: dict[Certificate | None, str] = {None: ""}
     for certificate in shown.values():

@@ -71,11 +71,13 @@ def names(site: Site, config: Config) -> None:
     )
     site.settings.refuse("LOCAL", "AlertPercent", "virtual(8) knows no quotas", "0")
     processes = site.settings.text("LOCAL", "Processes", "-")
+    if processes == "0":
+        raise NotApplicable("LOCAL Processes 0: in master.cf that means as many as you like")
     config.services.append(f"virtual unix - n n - {processes} virtual")
     aliases = [*_all_domain_aliases(site), *_mail_to_all(site)]
-    aliases += [line for domain in site.domains for line in _names(domain)]
+    aliases += [line for domain in site.domains for line in _names(site, domain)]
     config.add("virtual_alias_maps", [config.table("texthash", "names", aliases)])
-    patterns = [line for domain in site.domains for line in _unknown(domain)]
+    patterns = [line for domain in site.domains for line in _unknown(site, domain)]
     if patterns:
         config.add("virtual_alias_maps", [config.table("regexp", "unknown.regexp", patterns)])
 
@@ -98,7 +100,16 @@ def _domains(site: Site) -> tuple[list[str], list[str]]:
     return local, secondary
 
 
-def _hosts(domain: SiteDomain) -> list[str]:
+def _hosts(site: Site, domain: SiteDomain) -> list[str]:
+    """Return a domain's names, and the addresses that are its own, as literals."""
+    dedicated = {address for other in site.domains for address in other.addresses}
+    own = domain.addresses
+    if domain.is_main:
+        own = tuple(address for address in site.addresses if address not in dedicated) + own
+    return [*_names_of(domain), *(f"[{address}]" for address in own)]
+
+
+def _names_of(domain: SiteDomain) -> list[str]:
     return [name.lower() for name in (domain.name, *domain.aliases)]
 
 
@@ -106,16 +117,13 @@ def _mailboxes(site: Site) -> Iterator[str]:
     for domain in site.domains:
         for account in domain.accounts:
             box = maildir(domain.name, account.name).lstrip("/")
-            for host in _hosts(domain):
+            for host in _hosts(site, domain):
                 yield f"{account.name.lower()}@{host} {box}"
-            if domain.is_main:
-                for address in site.addresses:
-                    yield f"{account.name.lower()}@[{address}] {box}"
 
 
-def _names(domain: SiteDomain) -> Iterator[str]:
+def _names(site: Site, domain: SiteDomain) -> Iterator[str]:
     """Yield aliases of accounts, forwarders, and the address for all."""
-    for host in _hosts(domain):
+    for host in _hosts(site, domain):
         for account in domain.accounts:
             for alias in account.aliases:
                 yield f"{alias.lower()}@{host} {account.name.lower()}@{domain.name.lower()}"
@@ -132,7 +140,8 @@ def _mail_to_all(site: Site) -> Iterator[str]:
         everywhere += members
         if members:
             yield f"all@{domain.name.lower()} {', '.join(members)}"
-    if everywhere:
+    main = next(domain for domain in site.domains if domain.is_main)
+    if everywhere and any(_members(main)):
         yield f"alldomains@{site.main_domain.lower()} {', '.join(everywhere)}"
 
 
@@ -152,7 +161,7 @@ def _members(domain: SiteDomain) -> Iterator[str]:
         yield from (f"{member}@{domain.name.lower()}" for member in members)
 
 
-def _unknown(domain: SiteDomain) -> Iterator[str]:
+def _unknown(site: Site, domain: SiteDomain) -> Iterator[str]:
     """Yield what becomes of the names that a domain does not have: regular expressions."""
     reroute = domain.settings.text("Domain", "MailRerouteAddress")
     fate = domain.settings.choice(
@@ -172,7 +181,7 @@ def _unknown(domain: SiteDomain) -> Iterator[str]:
     known += [alias for account in domain.accounts for alias in account.aliases]
     known += list(domain.forwarders)
     names_pattern = "|".join(escape(name) for name in known)
-    for host in _hosts(domain):
+    for host in _hosts(site, domain):
         yield f"if !/^({names_pattern})@{escape(host)}$/"
         yield f"/^(.*)@{escape(host)}$/ {_rerouted(fate, domain)}"
         yield "endif"
@@ -186,7 +195,7 @@ def _rerouted(fate: str, domain: SiteDomain) -> str:
 def _all_domain_aliases(site: Site) -> Iterator[str]:
     aliases = site.settings.value("LOCAL", "AllDomainAliases", {})
     for domain in site.domains:
-        for host in _hosts(domain):
+        for host in _hosts(site, domain):
             for name, target in aliases.items():
                 address = target if "@" in target else f"{target}@{site.main_domain.lower()}"
                 yield f"{name.lower()}@{host} {address}"
@@ -201,7 +210,7 @@ def _table(site: Site, config: Config) -> None:
     installation = Installation(
         main_domain=site.main_domain.lower(),
         local_domains=tuple(
-            host for domain in site.domains for host in _hosts(domain) if not domain.is_main
+            host for domain in site.domains for host in _names_of(domain) if not domain.is_main
         ),
         folder=ETC,
     )

@@ -11,6 +11,9 @@ from conformance.adapters.target import File
 from conformance.targets.base import NotApplicable
 from conformance.world.certificates import authority_pem
 
+_LATER = 7200
+"""Seconds between attempts for a message that has waited for long."""
+
 
 def sending(site: Site, config: Config) -> None:
     """Write the parameters. Raises NotApplicable."""
@@ -47,6 +50,8 @@ def _forward(settings: Settings, config: Config) -> None:
 
 def _retries(settings: Settings, config: Config) -> None:
     every = settings.seconds("SMTP", "RetryInterval", "30m") or 0
+    # Left alone, the documents' servers try every two hours in the end.
+    later = every if settings.given("SMTP", "RetryInterval") else max(every, _LATER)
     settings.refuse(
         "SMTP", "RetryInterval2", "Postfix's intervals grow with the age of the message, twofold"
     )
@@ -55,7 +60,7 @@ def _retries(settings: Settings, config: Config) -> None:
     warning = settings.seconds("SMTP", "WarnAfter") or 0
     config.main |= {
         "minimal_backoff_time": f"{every}s",
-        "maximal_backoff_time": f"{every}s",
+        "maximal_backoff_time": f"{later}s",
         "maximal_queue_lifetime": f"{lifetime}s",
         "bounce_queue_lifetime": f"{lifetime}s",
         "delay_warning_time": f"{warning}s",
@@ -107,7 +112,7 @@ def _secure(settings: Settings, config: Config) -> None:
 
 def _addresses(site: Site, config: Config) -> None:
     """Write by which address mail of a domain leaves (Relaying via a Dedicated IP Address)."""
-    lines = []
+    lines: list[str] = []
     for domain in site.domains:
         meanings = {"any": "any", "first": "first", "same": "same"}
         use = domain.settings.choice("Domain", "RelayAddress", meanings, "any")
