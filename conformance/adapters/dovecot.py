@@ -166,6 +166,7 @@ syslog_facility = mail
 disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5
 auth_verbose = no
+auth_username_chars =
 auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 first_valid_uid = {number}

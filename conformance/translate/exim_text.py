@@ -62,14 +62,15 @@ router_table_spamtrap:
 
 router_table_smtp:
   # host.smtp, host.26.smtp: that host. It hears the local part, its last percent sign an at sign;
-  # without one it hears the whole address, for Exim knows no recipient without a domain.
+  # without one it hears its own name as the domain: Exim knows no recipient without any.
   driver = redirect
   domains = *.smtp
   caseful_local_part
   address_data = host=${if match{$domain}{\N^(.+)\.(\d+)\.smtp$\N}{$1::$2}\
     {${sg{$domain}{\N\.smtp$\N}{}}/MX}} $address_data
   data = ${if match{$local_part}{\N^(.+)%([^%]+)$\N}\
-    {${quote_local_part:$1}@$2}{${quote_local_part:$local_part}@$domain}}
+    {${quote_local_part:$1}@$2}\
+    {${quote_local_part:$local_part}@${sg{$domain}{\N(\.\d+)?\.smtp$\N}{}}}}
   redirect_router = router_table_host
 
 router_table_here:

@@ -165,7 +165,7 @@ _UNKNOWN: Mapping[tuple[str, str], str] = {
     (
         "LOCAL",
         "Processes",
-    ): "Exim delivers one local copy after the other in each message's process",
+    ): "each message's process delivers one local copy after the other",
     ("LOCAL", "FlowLimit"): "Exim counts no messages of an account (ratelimit counts senders)",
     ("LOCAL", "FlowPeriod"): "Exim counts no messages of an account (ratelimit counts senders)",
     ("LOCAL", "AlertPercent"): "there are no alerts: quota_warn_threshold sends a message",
@@ -175,8 +175,8 @@ _UNKNOWN: Mapping[tuple[str, str], str] = {
     (
         "DNR",
         "InitialTimeout",
-    ): "dns_retrans may be used by the C library or not: it promises nothing",
-    ("DNR", "RetryLimit"): "dns_retry may be used by the C library or not: it promises nothing",
+    ): "dns_retrans is handed to the C library, which need not obey",
+    ("DNR", "RetryLimit"): "dns_retry is handed to the C library, which need not obey",
     ("TLS", "TimeToLive"): "GnuTLS decides how long a session may be resumed",
     ("Protection", "ProcessAsClient"): "Exim hears nothing of logins by POP and IMAP",
     ("Protection", "ProcessAsClientFor"): "Exim hears nothing of logins by POP and IMAP",
