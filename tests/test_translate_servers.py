@@ -87,10 +87,16 @@ def test_verdicts(to: str, record: str, outcome: Outcome, reason: str) -> None:
     assert reason in verdict.reason
 
 
-def test_only_exim_refuses_the_whole_message_for_a_spam_trap() -> None:
-    assert made("<trap> = spamtrap", "exim").verdicts[0].outcome is Outcome.CARRIED
-    verdict = made("<trap> = spamtrap", "postfix").verdicts[0]
-    assert (verdict.outcome, "other recipients" in verdict.reason) == (Outcome.DIFFERENT, True)
+@pytest.mark.parametrize("to", sorted(SERVERS))
+def test_a_spam_trap_is_carried(to: str) -> None:
+    assert made("<trap> = spamtrap", to).verdicts[0].outcome is Outcome.CARRIED
+
+
+def test_a_spam_trap_marks_the_message_which_postfix_then_refuses() -> None:
+    result = made("<trap> = spamtrap", "postfix")
+    assert "PREPEND X-Spam-Trap: yes" in result.file("router-refused.regexp").text
+    assert "/^X-Spam-Trap: yes$/ REJECT" in result.file("router-spam-traps.regexp").text
+    assert "header_checks = regexp:" in result.file("main.cf").text
 
 
 def test_what_only_postfix_cannot_hold() -> None:

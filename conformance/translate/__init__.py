@@ -12,10 +12,11 @@ For a postmaster who moves, and for the adapters of these servers::
 Postfix: ``main.cf`` (parameters that name the maps below ``installation.folder``),
 ``router-aliases.regexp`` (virtual_alias_maps), ``router-domains.regexp`` (virtual_alias_domains),
 ``router-relay-domains.regexp`` (relay_domains), ``router-transport.regexp`` (transport_maps),
-``router-refused.regexp`` (check_recipient_access for everybody), ``router-relay.regexp``
-(check_recipient_access after clients have been permitted), and for hosts of a blacklist
-``router-white-hole-redirect.regexp`` and ``router-white-hole-permit.regexp``. All of them are
-always there, in this order, empty where the table needs none.
+``router-refused.regexp`` (check_recipient_access for everybody), ``router-spam-traps.regexp``
+(header_checks), ``router-relay.regexp`` (check_recipient_access after clients have been permitted),
+and for hosts of a blacklist ``router-white-hole-redirect.regexp`` and
+``router-white-hole-permit.regexp``. All of them are always there, in this order, empty where the
+table needs none.
 
 Exim: ``router-table.conf`` (routers, the first ones after ``begin routers``).
 

@@ -20,6 +20,7 @@ from dataclasses import replace
 from conformance.translate.course import Place, circles, first, goes_on, hidden_by
 from conformance.translate.destination import Destination, Kind
 from conformance.translate.postfix_text import (
+    REFUSALS,
     Lines,
     domain_picture,
     key,
@@ -35,7 +36,6 @@ __all__ = ["translate"]
 
 _DIFFERENT = {
     Kind.UUCP: "a transport that calls uux must be written by hand (master.cf, pipe(8))",
-    Kind.SPAMTRAP: "the recipient is refused, but the message still reaches the other recipients",
     Kind.UNIFIED: (
         "the account gets the mail without X-Real-To (X-Original-To names the whole address, "
         "where the delivery agent writes it); there are no POP views by it"
@@ -158,8 +158,7 @@ def _write(
         return
     pattern = key(record, main)
     own = (main.lower(), *(name.lower() for name in installation.local_domains))
-    refused = destination.kind in (Kind.ERROR, Kind.SPAMTRAP)
-    lines.refused.append((pattern, "REJECT Blacklisted Address" if refused else "DUNNO"))
+    lines.refused.append((pattern, REFUSALS.get(destination.kind, "DUNNO")))
     lines.relay += relay_line(record, main)
     lines.aliases.append((pattern, result(record, destination, main)))
     if destination.kind is Kind.HOST and _needs_transport(record, destination):

@@ -17,6 +17,7 @@ from conformance.translate.records import Marker, Record
 from conformance.translate.verdict import NativeFile
 
 __all__ = [
+    "REFUSALS",
     "Lines",
     "domain_picture",
     "key",
@@ -32,6 +33,12 @@ _NOWHERE = {
     Kind.ERROR: "error@router.invalid",
     Kind.SPAMTRAP: "error@router.invalid",
 }
+#: What check_recipient_access says of a record's addresses; of all others nothing.
+REFUSALS = {
+    Kind.ERROR: "REJECT Blacklisted Address",
+    Kind.SPAMTRAP: "PREPEND X-Spam-Trap: yes",
+}
+_MARKED = ("/^X-Spam-Trap: yes$/", "REJECT Blacklisted Address (a spam trap)")
 _TRANSPORTS = (
     ("null@router.invalid", "discard:the Routing Table says null"),
     ("error@router.invalid", "error:5.7.1 Blacklisted Address"),
@@ -42,6 +49,8 @@ virtual_alias_domains = regexp:FOLDER/router-domains.regexp
 relay_domains = regexp:FOLDER/router-relay-domains.regexp
 transport_maps = regexp:FOLDER/router-transport.regexp
 allow_percent_hack = yes
+# A message for a spam trap is marked at RCPT and refused, for all recipients, after DATA.
+header_checks = regexp:FOLDER/router-spam-traps.regexp
 smtpd_restriction_classes = blacklisted_host
 # For hosts of a blacklist, as in "check_client_access cidr:FOLDER/blacklist" with the
 # result blacklisted_host, first of all in smtpd_relay_restrictions.
@@ -91,6 +100,7 @@ class Lines:
             ),
             _file("router-transport.regexp", "transport_maps", [*nowhere, *self.transport]),
             _file("router-refused.regexp", "check_recipient_access, for everybody", self.refused),
+            _file("router-spam-traps.regexp", "header_checks", [_MARKED]),
             _file("router-relay.regexp", "check_recipient_access, for strangers", self.relay),
             _file(
                 "router-white-hole-redirect.regexp",

@@ -32,6 +32,12 @@ null = null
 error = error
 blacklisted = error
 """
+#: Guide 3.5.2, Local Delivery Module, Routing: the suffix .domain. The SMTP Module's, .smtp, has no
+#: counterpart: transport(5) tables may not put a part of an address into their result.
+_ALIASES = (
+    "/^.+%([^%@]+)@([^@]+)[.]domain$/ ${1}@${2}",
+    "/^([^%@]+)@([^@]+)[.]domain$/ ${1}@${2}",
+)
 _NOWHERE = "null@router.invalid"
 _REFUSED = "error@router.invalid"
 
@@ -227,7 +233,15 @@ def _table(site: Site, config: Config) -> None:
         "relay_domains": f"regexp:{ETC}/router-relay-domains.regexp",
         "transport_maps": f"regexp:{ETC}/router-transport.regexp",
         "allow_percent_hack": "yes",
+        "header_checks": f"regexp:{ETC}/router-spam-traps.regexp",
     }
+    config.add("virtual_alias_maps", [config.table("regexp", "suffix-aliases", _ALIASES)])
+    config.add("virtual_alias_domains", [config.table("regexp", "suffix", ["/[.]domain$/ ok"])])
+    # A name without a dot that is neither here nor in the table is nobody's.
+    known = "|".join(escape(host) for domain in site.domains for host in _names_of(domain))
+    refused = config.files["etc/router-refused.regexp"]
+    lines = f"if !/@({known})$/\n/@[^].@[]+$/ REJECT a domain without a dot\nendif\n"
+    config.files["etc/router-refused.regexp"] = File(f"{refused.text!s}{lines}")
 
 
 def escape(text: str) -> str:

@@ -63,7 +63,7 @@ def _banned(site: Site, config: Config) -> None:
     # The header of a part is a part of the body.
     config.main |= {"mime_header_checks": "", "nested_header_checks": ""}
     if header:
-        config.main["header_checks"] = config.table("regexp", "header-checks", _lines(header))
+        config.add("header_checks", [config.table("regexp", "header-checks", _lines(header))])
     if body:
         table = config.table("regexp", "body-checks", _lines(body))
         config.main |= {"body_checks": table, "mime_header_checks": table}
