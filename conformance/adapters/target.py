@@ -60,7 +60,7 @@ from conformance.targets.process import ServerProcess
 from conformance.world.plan import Plan
 
 #: Seconds that the end of a killed session may take.
-END_BOUND = 5.0
+END_BOUND = 15.0
 _SHOWN_LINES = 6
 
 

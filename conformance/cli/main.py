@@ -27,7 +27,7 @@ COMMANDS = {
     "report": ("report", "make the HTML page from one or more result files"),
     "world": ("world", "set up a scenario's world and leave it running for telnet"),
     "relay-test": ("relay_test", "try the known ways to make a server relay for a stranger"),
-    "translate": ("translate", "translate a Routing Table for Postfix or Exim"),
+    "translate": ("translate", "translate a Routing Table for another server"),
     "serve": ("serve", "start the reference server with the options that follow"),
 }
 
