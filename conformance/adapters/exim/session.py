@@ -30,7 +30,7 @@ _TRIED = re.compile(
     r"(?:=>|->|\*\*|==|>>|Completed|Frozen|no immediate delivery|Message is frozen)"
 )
 #: A record of the retry database: first failure, last attempt, next attempt.
-_NEXT = re.compile(r"^\S+ [\d:]{8} +\S+ [\d:]{8} +(\S+ [\d:]{8})", re.MULTILINE)
+_NEXT = re.compile(r"^\S+ [\d:]{8} +(\S+ [\d:]{8}) +(\S+ [\d:]{8})", re.MULTILINE)
 #: Attempts within one span that are not too many.
 _ATTEMPTS = 60
 _ROUTE = re.compile(r"\s*route\s+(.*)", re.IGNORECASE | re.DOTALL)
@@ -66,24 +66,25 @@ class EximSession(AdapterSession):
         end = time.time() + clock.ahead + seconds
         while True:
             now = time.time() + clock.ahead
-            due = min((each for each in await self._attempts() if each > now), default=end)
+            coming = [each for each in await self._attempts() if each[1] > now]
+            due = min((moment for _, moment in coming), default=end)
             if due > end - 1:
                 break
-            if (end - now) / max(1.0, due - now) > _ATTEMPTS:
+            if any(seconds / max(1.0, after - before) > _ATTEMPTS for before, after in coming):
                 raise NotApplicable("needs real time: a queue run for each of so many attempts")
             clock.move(due - now + 1)
             await self._run_queue(held)
         clock.move(max(0.0, end - time.time() - clock.ahead))
         await self._run_queue(held)
 
-    async def _attempts(self) -> list[float]:
-        """Return the moments of the next attempts, in the server's time."""
+    async def _attempts(self) -> list[tuple[float, float]]:
+        """Return the moments of the last and the next attempts, in the server's time."""
         if self.process is None or not (self.sandbox.folder / "spool/db/retry").exists():
             return []
         done = await run_inside(
             self.process.pid, ["/usr/sbin/exim_dumpdb", "-z", f"{INSIDE}/spool", "retry"]
         )
-        return [_moment(each) for each in _NEXT.findall(done.output)]
+        return [(_moment(last), _moment(after)) for last, after in _NEXT.findall(done.output)]
 
     async def _run_queue(self, held: Holds) -> None:
         """Run the queue once; return when it is at rest again. Raises TargetError."""
