@@ -11,7 +11,10 @@ from conformance.targets.file import load_target
 TESTS = Path(__file__).parent
 FIXTURES = TESTS.parent / "fixtures"
 BROKEN = TESTS / "broken"
-CAPABILITIES = ["smtp", "pop", "cli", "router", "files", "log", "clock", "restart", "kill"]
+CAPABILITIES = [
+    *("smtp", "pop", "cli", "settings", "router", "route", "files", "queue", "log"),
+    *("clock", "restart", "kill"),
+]
 
 
 def toy_target(folder, *, fault="", control=True, warm=False, name="toy", more=""):

@@ -224,7 +224,7 @@ def test_a_server_that_does_not_start_is_said_once(here, capsys):
 
 def test_a_busy_port_is_said_by_the_server(here, capsys):
     (here / "busy.toml").write_text(
-        'name = "busy"\ncapabilities = ["smtp", "cli", "router"]\n[start]\n'
+        'name = "busy"\ncapabilities = ["smtp", "cli", "router", "route"]\n[start]\n'
         'command = ["sh", "-c", "echo port 25 is taken: {port_offset} >&2; exit 1"]\n'
     )
     out, _ = broken(capsys, "router/a", target="busy.toml")

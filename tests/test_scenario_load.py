@@ -266,7 +266,7 @@ def test_steps_imply_capabilities(tmp_path: Path) -> None:
         "log",
         "mobile",
         "pop",
-        "router",
+        "route",
         "smtp",
         "tls",
     )
@@ -282,6 +282,10 @@ def test_steps_imply_capabilities(tmp_path: Path) -> None:
         ("  - pwd: |\n      S: 200", ("cli",)),
         ("  - imap from 10.9.9.9 port 993: |\n      --- tls\n      S: * OK", ("imap", "tls")),
         ("  - rest", ()),
+        ("  - queued: 0", ("queue",)),
+        ("  - file: {path: a}", ("files",)),
+        ("  - route: {a@b.c: LOCAL}", ("route",)),
+        ("  - settings: {SMTP: {Log: 1}}", ("settings",)),
         ("  - dns asked: A b.c", ()),
     ],
 )

@@ -28,6 +28,7 @@ COMMANDS = {
     "world": ("world", "set up a scenario's world and leave it running for telnet"),
     "generate": ("generate", "look for differences by random scenarios, where there is a rule"),
     "relay-test": ("relay_test", "try the known ways to make a server relay for a stranger"),
+    "translate": ("translate", "translate a Routing Table for another server"),
     "serve": ("serve", "start the reference server with the options that follow"),
 }
 

@@ -30,6 +30,8 @@ CAPABILITIES: Mapping[str, str] = {
     "imap": "mailboxes are read by IMAP",
     "cli": "the CLI over the PWD port",
     "files": "the files below the base directory can be seen",
+    "queue": "the message files in the queue can be counted",
+    "settings": "settings of modules can be changed while the server runs",
     "log": "the log can be read",
     "clock": "the server's clock can be moved",
     "clock-jumps": "the server's wall clock can be set",
@@ -40,7 +42,8 @@ CAPABILITIES: Mapping[str, str] = {
     "forwarders": "forwarders",
     "blacklist": "the lists of Blacklisted and UnBlacklistable IP Addresses",
     "client-names": "Detect Clients by DNS Name",
-    "router": "a Routing Table, and the Route command",
+    "router": "a Routing Table",
+    "route": "the Route command: where an address would go",
     "mobile": "temporary client addresses (read, then send)",
     "auth": "SMTP AUTH",
     "etrn": "ETRN",
@@ -63,8 +66,8 @@ CAPABILITIES: Mapping[str, str] = {
 _PROTOCOLS = {"smtp": "smtp", "pop": "pop", "imap": "imap", "pwd": "cli"}
 _KINDS = {
     "cli": "cli",
-    "settings": "cli",
-    "settings refused": "cli",
+    "settings": "settings",
+    "settings refused": "settings",
     "log": "log",
     "not log": "log",
     "http": "http",
@@ -108,28 +111,32 @@ def _of_given(given: Given) -> Iterator[str]:
         yield "rpop"
 
 
+def _of_dialogue(dialogue: DialogueStep) -> Iterator[str]:
+    yield _PROTOCOLS[dialogue.protocol]
+    if dialogue.port in _TLS_PORTS or any(isinstance(event, StartTLS) for event in dialogue.events):
+        yield "tls"
+    if any(isinstance(event, ExchangeRoles) for event in dialogue.events):
+        yield "atrn"
+
+
 def _of_step(step: Step) -> Iterator[str]:
     if step.kind in _KINDS:
         yield _KINDS[step.kind]
     match step.value:
         case DialogueStep() as dialogue:
-            yield _PROTOCOLS[dialogue.protocol]
-            if dialogue.port in _TLS_PORTS or any(
-                isinstance(event, StartTLS) for event in dialogue.events
-            ):
-                yield "tls"
-            if any(isinstance(event, ExchangeRoles) for event in dialogue.events):
-                yield "atrn"
+            yield from _of_dialogue(dialogue)
         case MailStep():
             yield "smtp"
         case RouteStep():
-            yield "router"
+            yield "route"
         case DeliveredStep(mailbox=mailbox):
             yield "pop" if mailbox.upper() == "INBOX" else "imap"
         case NotDeliveredStep() | BouncedStep(host=""):
             yield "pop"
-        case FileStep() | WriteStep() | QueuedStep():
+        case FileStep() | WriteStep():
             yield "files"
+        case QueuedStep():
+            yield "queue"
         case PeerStep(peers=peers):
             if any(peer.certificate for peer in peers):
                 yield "tls"

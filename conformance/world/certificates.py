@@ -37,7 +37,7 @@ def server_context(kind: str, host: str) -> ssl.SSLContext:
     Raises PlanError for an unknown kind.
     """
     check_kind(kind)
-    chain = _self_signed(host) if kind == "self-signed" else _issued(kind, host)
+    chain = self_signed(host) if kind == "self-signed" else _issued(kind, host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # OpenSSL reads keys from files only.
     with tempfile.NamedTemporaryFile(prefix="mailproof-", suffix=".pem") as file:
@@ -65,7 +65,8 @@ def _issued(kind: str, host: str) -> bytes:
     return bytes(issued.private_key_and_cert_chain_pem.bytes())
 
 
-def _self_signed(host: str) -> bytes:
+def self_signed(host: str) -> bytes:
+    """Return a key and a certificate that it has signed itself, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     certificate = (

@@ -7,6 +7,7 @@ OSError with the call's name. Nothing is imported here that costs time at a proc
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 NEW_MOUNTS = 0x00020000
@@ -14,9 +15,10 @@ NEW_USER = 0x10000000
 NEW_PROCESSES = 0x20000000
 NEW_NETWORK = 0x40000000
 
+MS_BIND, MS_RECURSIVE = 4096, 16384
 _MS_RDONLY, _MS_REMOUNT, _MNT_DETACH = 1, 32, 2
-_MS_BIND, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 4096, 2, 4, 8
-_MS_PRIVATE, _MS_RECURSIVE = 1 << 18, 16384
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
+_MS_PRIVATE = 1 << 18
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,36 +40,57 @@ def set_network(descriptor: int) -> None:
     _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(NEW_NETWORK)), "setns")
 
 
+def set_processes(descriptor: int) -> None:
+    """Have children be born into the descriptor's process namespace. Raises OSError."""
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(NEW_PROCESSES)), "setns")
+
+
 def keep_mounts_private() -> None:
     """Keep what is mounted from now on inside this mount namespace. Raises OSError."""
-    flags = ctypes.c_ulong(_MS_PRIVATE | _MS_RECURSIVE)
+    flags = ctypes.c_ulong(_MS_PRIVATE | MS_RECURSIVE)
     _check(_libc.mount(b"none", b"/", None, flags, None), "mount --make-rprivate /")
+
+
+def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Show ``source`` at ``target``, with the arguments of mount(2). Raises OSError."""
+    result = _libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        options.encode() or None,
+    )
+    _check(result, f"mount on {target}")
+
+
+def unmount(target: str) -> bool:
+    """Take away what is mounted at ``target``; return False if nothing is. Raises OSError.
+
+    Who has files of it open keeps them.
+    """
+    if _libc.umount2(os.fsencode(target), _MNT_DETACH) == 0:
+        return True
+    if ctypes.get_errno() == errno.EINVAL:
+        return False
+    _check(-1, f"umount {target}")
+    return False
 
 
 def bind_mount(source: str, target: str) -> None:
     """Show the file or folder ``source`` in the place of ``target``. Raises OSError."""
-    flags = ctypes.c_ulong(_MS_BIND)
-    result = _libc.mount(os.fsencode(source), os.fsencode(target), None, flags, None)
-    _check(result, f"mount --bind on {target}")
+    mount(source, target, flags=MS_BIND)
 
 
 def mount_memory(target: str, size: int) -> None:
     """Mount a file system of ``size`` octets in memory. Raises OSError."""
-    flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV)
-    options = f"size={size},mode=755".encode()
-    result = _libc.mount(b"tmpfs", os.fsencode(target), b"tmpfs", flags, options)
-    _check(result, f"mount on {target}")
+    options = f"size={size},mode=755"
+    mount("tmpfs", target, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options=options)
 
 
 def make_read_only(target: str) -> None:
     """Refuse changes by way of a bind mount. Raises OSError."""
-    flags = ctypes.c_ulong(_MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
-    _check(_libc.mount(b"none", os.fsencode(target), None, flags, None), f"remount {target}")
-
-
-def unmount(target: str) -> None:
-    """Take a mount away; who has files of it open keeps them. Raises OSError."""
-    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(_MNT_DETACH)), f"umount {target}")
+    flags = MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
+    mount("none", target, flags=flags)
 
 
 def mount_proc() -> None:

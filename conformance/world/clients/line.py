@@ -153,9 +153,14 @@ class LineClient:
         await self.send(f"AUTH {method}\r\n".encode())
         responses = conversation(method, name, password)
         reply = await self.read_reply()
+        begun = False
         while reply.code == _GOES_ON.get(self.dialect):
+            # Servers begin NTLM with a text of their own ([MS-SMTPNTLM] 2.2.1.1).
+            spoken = method == "NTLM" and not begun
+            begun = True
             try:
-                response = responses.send(base64.b64decode(reply.text, validate=True))
+                challenge = b"" if spoken else base64.b64decode(reply.text, validate=True)
+                response = responses.send(challenge)
             except (binascii.Error, ValueError, StopIteration) as error:
                 raise BadReply(f"“{reply}” is no challenge of {method}: {error}") from None
             await self.send(base64.b64encode(response) + b"\r\n")

@@ -1,0 +1,195 @@
+"""Dovecot beside a mail server: access by POP3 and IMAP, and SASL for the server's SMTP AUTH.
+
+:func:`dovecot` reads the accounts and the settings of POP and IMAP of a site and returns the parts
+of a session: files, folders and one service. The mail server delivers into
+:func:`maildir` of an account, as user and group ``vmail``, and asks for authentication at the
+socket :data:`AUTH_SOCKET` (Dovecot's auth protocol; mode 0666).
+
+An account logs in by its full address, by an alias of its own or of the domain, and those of the
+Main Domain by the name alone; at a dedicated address the name alone is that domain's. Passwords
+stand in a passwd-file in clear text, for CRAM-MD5 needs
+them so.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from conformance.adapters.certificates import certificates
+from conformance.adapters.listeners import Listener, listeners_of
+from conformance.adapters.sandbox import INSIDE, USERS, Service
+from conformance.adapters.site import Settings, Site, SiteAccount, SiteDomain
+from conformance.adapters.target import File, Folder
+from conformance.targets.base import NotApplicable
+
+PROGRAMS = {
+    "/usr/sbin/dovecot": "dovecot-core",
+    "/usr/lib/dovecot/imap": "dovecot-imapd",
+    "/usr/lib/dovecot/pop3": "dovecot-pop3d",
+}
+HIDDEN = ("/etc/dovecot",)
+AUTH_SOCKET = f"{INSIDE}/dovecot/auth-client"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The parts of a session that give access."""
+
+    files: dict[str, File]
+    folders: dict[str, Folder]
+    service: Service
+
+
+def maildir(domain: str, account: str) -> str:
+    """Return where mail of an account is delivered: a maildir, with a slash at its end."""
+    return f"{INSIDE}/mail/{domain.lower()}/{account.lower()}/Maildir/"
+
+
+def dovecot(site: Site) -> Access:
+    """Return the parts for a site. Raises NotApplicable for what Dovecot cannot do."""
+    files = {"etc/dovecot-users": File("".join(_users(site)), mode=0o640, owner="dovecot")}
+    listeners = "".join(
+        _login_service(listeners_of(site.settings, module, port), module)
+        for module, port in (("POP", 110), ("IMAP", 143))
+    )
+    config = _CONFIG.format(
+        base=f"{INSIDE}/dovecot",
+        users=f"{INSIDE}/etc/dovecot-users",
+        realm=site.main_domain.lower(),
+        number=USERS["vmail"][0],
+    )
+    files["etc/dovecot.conf"] = File(config + listeners + _secured(site, files))
+    return Access(
+        files=files,
+        folders={
+            "dovecot": Folder(),
+            "mail": Folder(owner="vmail"),
+        },
+        service=Service(
+            name="dovecot",
+            command=["/usr/sbin/dovecot", "-F", "-c", f"{INSIDE}/etc/dovecot.conf"],
+            ready=r"^dovecot: master: Dovecot .* starting up",
+            # It would wait for its own log process; nothing is lost, for a maildir is always whole.
+            end=signal.SIGKILL,
+        ),
+    )
+
+
+def _login_service(listeners: list[Listener], module: str) -> str:
+    """Return the sockets of a protocol. Raises NotApplicable for one that lets some hosts in."""
+    protocol = {"POP": "pop3", "IMAP": "imap"}[module]
+    sockets = []
+    for number, listener in enumerate(listeners):
+        if listener.grant is not None:
+            raise NotApplicable(
+                f"{module} listeners: Dovecot cannot turn hosts away when they connect"
+            )
+        address = f"address = {listener.address}\n" if listener.address else ""
+        tls = "ssl = yes\n" if listener.tls else ""
+        sockets.append(f"inet_listener l{number} {{\nport = {listener.port}\n{address}{tls}}}\n")
+    sockets += [f"inet_listener {name} {{\nport = 0\n}}\n" for name in (protocol, f"{protocol}s")]
+    return f"service {protocol}-login {{\n{''.join(sockets)}}}\n"
+
+
+def _secured(site: Site, files: dict[str, File]) -> str:
+    """Return the certificates, by the server's address; their texts go into ``files``."""
+    shown = certificates(site)
+    if not any(shown.values()):
+        return "ssl = no\n"
+    lines = ["ssl = yes\n"]
+    for number, (address, certificate) in enumerate(shown.items()):
+        if certificate is None:
+            lines.append(f"local {address} {{\nssl = no\n}}\n")
+            continue
+        key, chain = f"etc/dovecot-{number}.key", f"etc/dovecot-{number}.pem"
+        files[key] = File(certificate.key, mode=0o600)
+        files[chain] = File(certificate.chain)
+        pair = f"ssl_cert = <{INSIDE}/{chain}\nssl_key = <{INSIDE}/{key}\n"
+        if not any(line.startswith("ssl_cert") for line in lines):
+            lines.append(pair)
+        lines.append(f"local {address} {{\n{pair}}}\n")
+    return "".join(lines)
+
+
+def _users(site: Site) -> Iterator[str]:
+    """Yield the lines of the passwd-file."""
+    own = [f"{address}/32" for address in site.addresses]
+    clients = [*own, *(str(network) for network in site.clients.networks)]
+    closed = site.settings.choice(
+        "Protection", "NonClientLogins", {"reject": True, "mobile": False}, False
+    )
+    if closed and site.client_names:
+        raise NotApplicable("Dovecot lets logins in by addresses (allow_nets), not by host names")
+    for domain in site.domains:
+        for account in domain.accounts:
+            mobile = has_service("Mobile", domain.settings, account.settings)
+            nets = clients if closed or not mobile else []
+            for name in (account.name, *account.aliases):
+                for host in (domain.name, *domain.aliases):
+                    yield _line(f"{name}@{host}".lower(), domain, account, nets)
+                for address in domain.addresses:
+                    yield _line(f"{name}/{address}".lower(), domain, account, nets)
+
+
+def has_service(service: str, domain: Settings, account: Settings) -> bool:
+    """Tell whether a service is enabled for an account and for its domain."""
+    for settings, module, keyword in (
+        (domain, "Domain", "DomainAccessModes"),
+        (account, "Account", "AccessModes"),
+    ):
+        modes = settings.value(module, keyword, "All")
+        words = {str(mode).lower() for mode in ([modes] if isinstance(modes, str) else modes)}
+        if "all" not in words and service.lower() not in words:
+            return False
+    return True
+
+
+def _line(login: str, domain: SiteDomain, account: SiteAccount, nets: Sequence[str]) -> str:
+    mail = maildir(domain.name, account.name)
+    home = mail.removesuffix("Maildir/")
+    number = USERS["vmail"][0]
+    extra = f"user={account.name.lower()}@{domain.name.lower()}"
+    if nets:
+        extra += f" allow_nets={','.join(nets)}"
+    return f"{login}:{{PLAIN}}{account.password}:{number}:{number}::{home}::{extra}\n"
+
+
+_CONFIG = """\
+base_dir = {base}
+state_dir = {base}/state
+protocols = imap pop3
+listen = *
+log_path =
+syslog_facility = mail
+disable_plaintext_auth = no
+auth_mechanisms = plain login cram-md5
+auth_verbose = no
+auth_username_chars =
+auth_failure_delay = 0
+mail_location = maildir:~/Maildir
+first_valid_uid = {number}
+mail_fsync = never
+pop3_uidl_format = %08Xu%08Xv
+service stats {{
+  client_limit = 200
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%Lu/%l {users}
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%Ln@%{{if;%d;eq;;{realm};%Ld}} {users}
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {users}
+}}
+service auth {{
+  unix_listener auth-client {{
+    mode = 0666
+  }}
+}}
+"""

@@ -1,0 +1,58 @@
+"""The target ``exim``: Exim and Dovecot, unchanged, in a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from conformance.adapters import dovecot
+from conformance.adapters.clock import library
+from conformance.adapters.exim.config import CONFIG, EXIM, configuration
+from conformance.adapters.exim.session import EximSession
+from conformance.adapters.sandbox import Service
+from conformance.adapters.site import Site
+from conformance.adapters.target import AdapterSession, AdapterTarget, Folder, Layout
+from conformance.targets.base import Surroundings
+from conformance.targets.file import TargetFile
+
+
+class EximTarget(AdapterTarget):
+    """Exim of Debian's package exim4-daemon-heavy."""
+
+    programs: ClassVar[Mapping[str, str]] = {EXIM: "exim4-daemon-heavy", **dovecot.PROGRAMS}
+    hidden: ClassVar[Sequence[str]] = ("/var/spool/exim4", *dovecot.HIDDEN)
+
+    def __init__(self, file: TargetFile) -> None:
+        super().__init__(file)
+        # Exim keeps its privileges with a configuration that this list names, and with no other.
+        self.etc = {"exim4/trusted_configs": f"{CONFIG}\n"}
+        if "clock" in self.capabilities and library():
+            # Exim is set-uid, and such a program is loaded with what this file names only.
+            self.etc["ld.so.preload"] = f"{library()}\n"
+
+    def layout(self, site: Site) -> Layout:
+        """Return the session's files and services. Raises NotApplicable, TargetError."""
+        access = dovecot.dovecot(site)
+        return Layout(
+            files={**access.files, **configuration(site)},
+            folders={
+                **access.folders,
+                "spool": Folder(mode=0o750, owner="Debian-exim"),
+                "spool/input": Folder(mode=0o750, owner="Debian-exim"),
+                "spool/db": Folder(mode=0o750, owner="Debian-exim"),
+            },
+            services=[
+                access.service,
+                Service(
+                    name="exim",
+                    command=[EXIM, "-C", CONFIG, "-bdf"],
+                    clock=True,
+                    ready=r"^exim\[\d+\]: .*exim .* daemon started",
+                ),
+            ],
+            resolver="timeout:1 attempts:2",
+        )
+
+    def session(self, layout: Layout, surroundings: Surroundings) -> AdapterSession:
+        """Return a session that has not been started."""
+        return EximSession(self, layout, surroundings)

@@ -1,0 +1,163 @@
+"""How mail leaves: the smart host, retries, connections, encryption, source addresses, reports."""
+
+from __future__ import annotations
+
+import re
+
+from conformance.adapters.postfix.config import ETC, Config
+from conformance.adapters.postfix.names import escape, glob
+from conformance.adapters.site import Settings, Site
+from conformance.adapters.target import File
+from conformance.targets.base import NotApplicable
+from conformance.world.certificates import authority_pem
+
+_LATER = 7200
+"""Seconds between attempts for a message that has waited for long."""
+
+
+def sending(site: Site, config: Config) -> None:
+    """Write the parameters. Raises NotApplicable."""
+    settings = site.settings
+    config.main |= {"smtp_bind_address": "", "disable_dns_lookups": "no"}
+    _forward(settings, config)
+    _retries(settings, config)
+    _channels(settings, config)
+    _secure(settings, config)
+    _addresses(site, config)
+    _held(site, config)
+    _reports(settings, config)
+
+
+def _forward(settings: Settings, config: Config) -> None:
+    hosts = [host.strip() for host in settings.text("SMTP", "Forward").split(",") if host.strip()]
+    if hosts:
+        config.main["relayhost"] = ", ".join(f"[{host}]" for host in hosts)
+        table = config.table("regexp", "literal-transport", ["/@[[][0-9.]+[]]$/ smtp:"])
+        config.add("transport_maps", [table])
+    name = settings.text("SMTP", "ForwardAUTHName")
+    password = settings.text("SMTP", "ForwardAUTHPassword")
+    if name:
+        config.main |= {
+            "smtp_sasl_auth_enable": "yes",
+            "smtp_sasl_password_maps": config.table(
+                "texthash",
+                "relay-password",
+                [f"[{host}] {name}:{password}" for host in hosts],
+            ),
+            "smtp_sasl_security_options": "noanonymous",
+        }
+
+
+def _retries(settings: Settings, config: Config) -> None:
+    every = settings.seconds("SMTP", "RetryInterval", "30m") or 0
+    # Left alone, the documents' servers try every two hours in the end.
+    later = every if settings.given("SMTP", "RetryInterval") else max(every, _LATER)
+    settings.refuse(
+        "SMTP", "RetryInterval2", "Postfix's intervals grow with the age of the message, twofold"
+    )
+    settings.refuse("SMTP", "RetryPeriod1", "Postfix has no second interval after a period")
+    lifetime = settings.seconds("SMTP", "GiveUpAfter", "5d") or 0
+    warning = settings.seconds("SMTP", "WarnAfter") or 0
+    config.main |= {
+        "minimal_backoff_time": f"{every}s",
+        "maximal_backoff_time": f"{later}s",
+        "maximal_queue_lifetime": f"{lifetime}s",
+        "bounce_queue_lifetime": f"{lifetime}s",
+        "delay_warning_time": f"{warning}s",
+    }
+
+
+def _channels(settings: Settings, config: Config) -> None:
+    config.main["smtp_destination_concurrency_limit"] = settings.text(
+        "SMTP", "ChannelsPerHost", "3"
+    )
+    # One connection at first, and a host that fails once is left alone until the next attempt.
+    config.main["initial_destination_concurrency"] = "1"
+    settings.refuse(
+        "SMTP", "AddChannelAfter", "qmgr(8) adds connections by success, not by time", "1m"
+    )
+    settings.value("SMTP", "AddChannelAfter")
+    channels = settings.text("SMTP", "OutputChannels", "-")
+    if channels != "-":
+        raise NotApplicable("a limit of all connections taken together is a process limit")
+
+
+def _secure(settings: Settings, config: Config) -> None:
+    domains = settings.texts("SMTP", "SecureDomains")
+    if settings.flag("SMTP", "SecureWherePossible"):
+        config.main["smtp_tls_security_level"] = "may"
+    forwarding = "relayhost" in config.main
+    if domains:
+        # A forwarding server's certificate may bear any name; others must bear the domain's name
+        # or the relay's.
+        level = "encrypt" if forwarding else "secure match=nexthop:hostname"
+        lines = [f"/^[[]?{glob(domain)}[]]?(:[0-9]+)?$/ {level}" for domain in domains]
+        config.files["etc/authorities.pem"] = File(authority_pem())
+        config.main |= {
+            "smtp_tls_policy_maps": config.table("regexp", "secure-domains", lines),
+            "smtp_tls_CAfile": f"{ETC}/authorities.pem",
+            # Mail that cannot go out safely comes back at once.
+            "smtp_delivery_status_filter": config.table(
+                "regexp",
+                "insecure",
+                ["/^4(\\.7\\.[45] .*)/ 5${1}"],
+            ),
+        }
+    transports = config.files["etc/router-transport.regexp"]
+    text = re.sub(r"smtp:(\S+:465)$", r"smtps:\1", str(transports.text), flags=re.MULTILINE)
+    config.files["etc/router-transport.regexp"] = File(text)
+    at_once = "-o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt"
+    config.services.append(f"smtps unix - - n - - smtp {at_once}")
+
+
+def _addresses(site: Site, config: Config) -> None:
+    """Write by which address mail of a domain leaves (Relaying via a Dedicated IP Address)."""
+    lines: list[str] = []
+    for domain in site.domains:
+        meanings = {"any": "any", "first": "first", "same": "same"}
+        use = domain.settings.choice("Domain", "RelayAddress", meanings, "any")
+        if use == "same":
+            raise NotApplicable(
+                "smtp(8) does not know by which address a message came: its own cannot follow it"
+            )
+        if use == "first" and domain.addresses:
+            name = f"smtp-{len(lines)}"
+            bind = f"-o smtp_bind_address={domain.addresses[0]}"
+            config.services.append(f"{name} unix - - n - - smtp {bind}")
+            lines += [f"@{host.lower()} {name}:" for host in (domain.name, *domain.aliases)]
+    if lines:
+        config.main["sender_dependent_default_transport_maps"] = config.table(
+            "texthash", "sender-transports", lines
+        )
+
+
+def _held(site: Site, config: Config) -> None:
+    """Write Hold Mail and ETRN: a transport of its own, deferred until somebody asks."""
+    settings = site.settings
+    own = "|".join(
+        escape(host.lower()) for domain in site.domains for host in (domain.name, *domain.aliases)
+    )
+    flushed = [f"if !/^({own})$/", "/[.]/ yes", "endif"]
+    config.main["fast_flush_domains"] = config.table("regexp", "flushed", flushed)
+    anybody = {"everybody": True, "everyone": True, "anybody": True, "clients": False}
+    if not settings.choice("SMTP", "AcceptWakeups", anybody, True):
+        config.main["smtpd_etrn_restrictions"] = "permit_mynetworks, reject"
+    domains = settings.texts("SMTP", "HoldDomains")
+    if domains:
+        lines = [f"/@{glob(domain)}$/ hold:" for domain in domains]
+        config.add("transport_maps", [config.table("regexp", "held", lines)])
+        config.main["defer_transports"] = "hold"
+        config.services.append("hold unix - - n - - smtp")
+
+
+def _reports(settings: Settings, config: Config) -> None:
+    copies = settings.text("Queue", "CopyFailuresTo")
+    if copies:
+        config.main |= {"notify_classes": "bounce", "bounce_notice_recipient": copies}
+    settings.refuse(
+        "Queue",
+        "FailureReturn",
+        "bounce(8) returns what the sender asks for (RET), else the message",
+        "body by default",
+    )
+    settings.value("Queue", "FailureReturn")
