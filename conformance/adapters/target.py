@@ -21,7 +21,8 @@ An adapter says what its server needs, everything else is here::
 ``layout`` is asked twice: by ``lacks``, before anything is built (so a row that is not applicable
 costs nothing), and by ``start``. ``[options] tree`` of a target file names a folder (or a list)
 with the contents of Debian packages that are not installed (``dpkg -x``); ``usr`` of it is laid
-over /usr in the sandbox. Paths in files are those below :data:`.sandbox.INSIDE`.
+over /usr in the sandbox; a folder that does not exist is left out. Paths in files are those below
+:data:`.sandbox.INSIDE`.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class AdapterTarget(Target):
         trees = [tree] if isinstance(tree, str) else tree
         if not isinstance(trees, list) or not all(isinstance(each, str) for each in trees):
             raise TargetFileError(f"{file.path}: options.tree: must be a folder or a list of them")
-        self.trees = [str(file.path.parent / each) for each in trees]
+        folders = [file.path.parent / each for each in trees]
+        self.trees = [str(folder) for folder in folders if folder.is_dir()]
         self.launcher: Launcher | None = None
         self.connections: Connections | None = None
         self._previous: AdapterSession | None = None
