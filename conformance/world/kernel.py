@@ -52,7 +52,7 @@ def keep_mounts_private() -> None:
 
 
 def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount ``source`` at ``target``, as mount(2) takes it. Raises OSError."""
+    """Show ``source`` at ``target``, with the arguments of mount(2). Raises OSError."""
     result = _libc.mount(
         os.fsencode(source),
         os.fsencode(target),
