@@ -49,6 +49,7 @@ def maildir(domain: str, account: str) -> str:
 
 def dovecot(site: Site) -> Access:
     """Return the parts for a site. Raises NotApplicable for what Dovecot cannot do."""
+    _check(site)
     files = {"etc/dovecot-users": File("".join(_users(site)), mode=0o640, owner="dovecot")}
     listeners = "".join(
         _login_service(listeners_of(site.settings, module, port), module)
@@ -75,6 +76,25 @@ def dovecot(site: Site) -> Access:
             end=signal.SIGKILL,
         ),
     )
+
+
+def _check(site: Site) -> None:
+    """Raise NotApplicable for what Dovecot cannot do."""
+    for module in ("POP", "IMAP"):
+        site.settings.refuse(
+            module,
+            "SameAddressLimit",
+            "Dovecot counts the connections of a user from an address, not those of an address "
+            "(mail_max_userip_connections)",
+        )
+    for domain in site.domains:
+        for account in domain.accounts:
+            for service in ("POP", "IMAP"):
+                if not has_service(service, domain.settings, account.settings):
+                    raise NotApplicable(
+                        f"the service {service} is disabled for {account.name}@{domain.name}: "
+                        "the adapter opens all accounts for both protocols"
+                    )
 
 
 def _login_service(listeners: list[Listener], module: str) -> str:

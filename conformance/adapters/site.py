@@ -131,6 +131,12 @@ class Settings:
             raise NotApplicable(f"{self._name(module, keyword)} = {text} cannot be expressed")
         return meanings[text]
 
+    def take_log_levels(self) -> None:
+        """Take how much is logged: without the capability ``log`` nobody looks at it."""
+        for module, keyword in self._values:
+            if keyword == "LogLevel":
+                self.value(module, keyword)
+
     def refuse(self, module: str, keyword: str, reason: str, *but: str) -> None:
         """Raise NotApplicable if it is set, to something else than ``but`` (lower case)."""
         if self.given(module, keyword) and self.text(module, keyword).lower() not in but:

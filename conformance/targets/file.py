@@ -30,6 +30,8 @@ PLACEHOLDERS: Mapping[str, str] = {
     "control": "the path of the control socket",
 }
 PLANS = ("namespace", "loopback")
+#: A plan that a target must ask for by its name: there is no world in it.
+DIRECT = "direct"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -224,7 +226,7 @@ class _Reader:
         self, table_name: str, table: dict[str, Any], *, required: bool
     ) -> tuple[str, ...]:
         if "command" not in table:
-            if required or table:
+            if required or (table and table_name == "warm"):
                 raise self._source.error(
                     table_name,
                     "command",
@@ -244,8 +246,8 @@ class _Reader:
             return PLANS if offset or kind != "cli" else ("namespace",)
         plans = self._texts("", self._tables, "plans")
         for plan in plans:
-            if plan not in PLANS:
-                complaint = f"{plan!r} is not a network plan{suggest(plan, PLANS)}"
+            if plan not in (*PLANS, DIRECT):
+                complaint = f"{plan!r} is not a network plan{suggest(plan, (*PLANS, DIRECT))}"
                 raise self._source.error("", "plans", complaint)
         if kind == "cli" and "loopback" in plans and not offset:
             raise self._source.error(

@@ -33,7 +33,9 @@ def smtp_listeners(site: Site, config: Config) -> None:
             config.files[name] = File(certificate.key + certificate.chain, mode=0o600)
             chains[certificate] = f"{ETC}/{name.removeprefix('etc/')}"
     if any(chains.values()):
-        config.main["smtpd_tls_session_cache_database"] = "internal:smtpd"
+        cache = "btree:${data_directory}/smtpd_scache"
+        # Sessions are kept where a change of settings does not touch them.
+        config.main |= {"smtpd_tls_session_cache_database": cache, "tls_ssl_options": "NO_TICKET"}
     for number, listener in enumerate(listeners_of(site.settings, "SMTP", 25)):
         restriction = _restriction(listener, number, config)
         for place, chain in _places(listener, shown, chains):

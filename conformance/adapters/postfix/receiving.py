@@ -28,6 +28,12 @@ def receiving(site: Site, config: Config) -> None:
         "smtpd_client_connection_count_limit": _same_address(site),
         "smtpd_client_event_limit_exceptions": "",
     }
+    timeout = settings.seconds("SMTP", "CommandTimeout", "5m")
+    config.main["smtpd_timeout"] = f"{timeout}s"
+    if settings.given("TLS", "TimeToLive"):
+        config.main["smtpd_tls_session_cache_timeout"] = (
+            f"{settings.seconds('TLS', 'TimeToLive') or 0}s"
+        )
     _advertised(site, config)
     _banned(site, config)
 

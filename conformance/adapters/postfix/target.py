@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from conformance.adapters import dovecot
+from conformance.adapters.dovecot import has_service
 from conformance.adapters.postfix.config import ETC, Config
 from conformance.adapters.postfix.listeners import smtp_listeners
 from conformance.adapters.postfix.names import names
@@ -15,7 +16,7 @@ from conformance.adapters.postfix.session import PostfixSession
 from conformance.adapters.sandbox import Service
 from conformance.adapters.site import Site
 from conformance.adapters.target import AdapterTarget, Folder, Layout
-from conformance.targets.base import Surroundings
+from conformance.targets.base import NotApplicable, Surroundings
 
 _MASTER = "/usr/lib/postfix/sbin/master"
 _PRIVATE = ("incoming", "active", "bounce", "defer", "deferred", "flush", "hold", "saved", "trace")
@@ -37,6 +38,7 @@ class PostfixTarget(AdapterTarget):
 
     def layout(self, site: Site) -> Layout:
         """Return files, folders and services for a site. Raises NotApplicable."""
+        _refuse(site)
         config = Config()
         names(site, config)
         restrictions(site, config)
@@ -63,3 +65,35 @@ class PostfixTarget(AdapterTarget):
     def session(self, layout: Layout, surroundings: Surroundings) -> PostfixSession:
         """Return a session that has not been started."""
         return PostfixSession(self, layout, surroundings)
+
+
+def _refuse(site: Site) -> None:
+    """Raise NotApplicable for what Postfix has no counterpart for."""
+    settings = site.settings
+    settings.take_log_levels()
+    for module, keyword, reason in _MISSING:
+        settings.refuse(module, keyword, reason)
+    for domain in site.domains:
+        for account in domain.accounts:
+            account.settings.refuse(
+                "Account", "MaxAccountSize", "virtual(8) knows no quota for a maildir", "unlimited"
+            )
+            if not has_service("Mail", domain.settings, account.settings):
+                raise NotApplicable(
+                    f"the service Mail is disabled for {account.name}@{domain.name}: "
+                    "virtual(8) cannot keep the mail of one account in the queue"
+                )
+
+
+_MISSING = (
+    ("LOCAL", "KeepIfFull", "virtual(8) knows no quota for a maildir"),
+    ("LOCAL", "FullPercent", "virtual(8) knows no quota for a maildir"),
+    ("LOCAL", "KeepIfDisabled", "virtual(8) cannot keep the mail of one account in the queue"),
+    ("LOCAL", "WarnAfter", "only all warnings together can be delayed (delay_warning_time)"),
+    ("LOCAL", "FlowLimit", "mail is counted by client (anvil(8)), not by recipient"),
+    ("LOCAL", "FlowPeriod", "mail is counted by client (anvil(8)), not by recipient"),
+    ("Queue", "ReportingDelay", "bounce(8) reports at once"),
+    ("Queue", "EnqueuerProcessors", "Postfix has no such part"),
+    ("Queue", "DequeuerProcessors", "Postfix has no such part"),
+    ("Queue", "RecycleTempFiles", "Postfix has no such files"),
+)
