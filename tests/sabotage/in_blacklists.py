@@ -27,12 +27,6 @@ CASES = (
             "FIRST_LISTED = 0x7F000001",
             "blacklists/rbl-answers",
         ),
-        only_the_first_answer_is_read=(
-            _RBL,
-            "any(says_listed(answer) for answer in answers)",
-            "any(says_listed(answer) for answer in answers[:1])",
-            "blacklists/rbl-answers",
-        ),
         only_the_first_rbl_server_is_asked=(
             _RBL,
             "            return server\n    return",

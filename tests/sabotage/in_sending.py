@@ -60,7 +60,7 @@ CASES = (
             _SECURE,
             "if moment > certificate.not_valid_after_utc:",
             "if moment > max(moment, certificate.not_valid_after_utc):",
-            "smtp-sending/secure-impossible",
+            "smtp-sending/secure-expired",
         ),
         certificates_of_anybody_will_do=(
             _SECURE,
