@@ -19,6 +19,8 @@ _REQUEST_DUMP = 0x1 | 0x300
 _DONE, _ERROR = 3, 2
 _LISTEN = 10
 _TIME_WAIT = 6
+#: FIN_WAIT2: the server has said all, and the other side has taken it.
+_CLOSED_HERE = 5
 #: Every state but TIME_WAIT, in which nothing is left to do.
 _STATES = 0xFFF & ~(1 << _TIME_WAIT)
 
@@ -28,6 +30,8 @@ class Connection:
     """One TCP socket of the server computer."""
 
     state: int
+    owned: bool
+    """A process has it open; otherwise the kernel alone sees it to its end."""
     local: tuple[str, int]
     remote: tuple[str, int]
 
@@ -57,7 +61,11 @@ class Connections:
                 found.append(_connection(payload))
 
     def outgoing(self) -> list[Connection]:
-        """Return those that the server has made to somebody else, also half open or half closed."""
+        """Return those that the server has made to somebody else, also half open or half closed.
+
+        One whose process has closed it or has died is left out as soon as all that it said was
+        taken: the other side may hold its own half open for as long as it likes.
+        """
         sockets = self.all()
         services = {each.local[1] for each in sockets if each.state == _LISTEN}
         own = {each.local[0] for each in sockets}
@@ -65,6 +73,7 @@ class Connections:
             each
             for each in sockets
             if each.state != _LISTEN
+            and (each.owned or each.state != _CLOSED_HERE)
             and each.local[1] not in services
             and each.remote[0] not in own
             and each.remote[1]
@@ -81,9 +90,11 @@ def _messages(answer: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _connection(payload: bytes) -> Connection:
     # struct inet_diag_msg: family, state, timer, retransmits; then the ports and the addresses.
+    (inode,) = struct.unpack_from("=I", payload, 68)
     local_port, remote_port = struct.unpack_from("!HH", payload, 4)
     return Connection(
         state=payload[1],
+        owned=inode != 0,
         local=(socket.inet_ntoa(payload[8:12]), local_port),
         remote=(socket.inet_ntoa(payload[24:28]), remote_port),
     )

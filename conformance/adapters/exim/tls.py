@@ -36,9 +36,10 @@ def listening_with_tls(site: Site) -> Secure:
         for address, each in shown.items()
         if each is not None
     }
-    if not files:
-        return Secure(options={"tls_advertise_hosts": ""})
     own = f"{_FOLDER}/$received_ip_address"
+    if not files:
+        # Without the name of a certificate a daemon makes one at its start, which takes it long.
+        return Secure(options={"tls_advertise_hosts": "", "tls_certificate": own})
     return Secure(
         files,
         {
@@ -51,7 +52,15 @@ def listening_with_tls(site: Site) -> Secure:
 
 
 def sending_with_tls(site: Site) -> Secure:
-    """Return the options of the SMTP transport: what must, may and must not be encrypted."""
+    """Return the options of the SMTP transports: what must, may and must not be encrypted."""
+    secure = _encrypted(site)
+    return Secure(
+        {**secure.files, _AUTHORITIES.removeprefix(f"{INSIDE}/"): File(authority_pem())},
+        {**secure.options, "tls_verify_certificates": _AUTHORITIES},
+    )
+
+
+def _encrypted(site: Site) -> Secure:
     settings = site.settings
     required = [each.lower() for each in settings.texts("SMTP", "SecureDomains")]
     if not required:
@@ -73,10 +82,8 @@ def sending_with_tls(site: Site) -> Secure:
     if unverified:
         return Secure(options=options | unverified)
     return Secure(
-        {_AUTHORITIES.removeprefix(f"{INSIDE}/"): File(authority_pem())},
-        options
+        options=options
         | {
-            "tls_verify_certificates": _AUTHORITIES,
             "tls_verify_hosts": listed,
             "tls_verify_cert_hostnames": listed,
             "tls_try_verify_hosts": "",
