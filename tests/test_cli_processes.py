@@ -105,7 +105,8 @@ def knocked(here):
         # TOML has no NUL in its texts: the abstract address is put together by the server.
         (here / "knocker.py").write_text(KNOCKER.replace("sys.argv[1]", "'\\0' + sys.argv[1]"))
         (here / "hangs.toml").write_text(
-            'name = "hangs"\ncapabilities = ["smtp", "cli", "router", "route"]\n[start]\nwithin = 50\n'
+            'name = "hangs"\ncapabilities = ["smtp", "cli", "router", "route"]\n'
+            "[start]\nwithin = 50\n"
             f'command = ["{{python}}", "{here}/knocker.py", "{path[1:]}", "{{port_offset}}"]\n'
         )
         yield listener

@@ -49,7 +49,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a secondary domain of the old server; may be repeated",
     )
-    add("--folder", default="", help="where the maps will lie; default: where the server looks for them")
+    add("--folder", default="", help="where the maps will lie; default: the server's usual place")
     add("-o", "--output", metavar="DIR", help="write the files there and print the report alone")
 
 

@@ -52,7 +52,7 @@ def keep_mounts_private() -> None:
 
 
 def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Show ``source`` at ``target``, with the arguments of mount(2). Raises OSError."""
+    """Show ``source`` at ``target``; the arguments are those of the call. Raises OSError."""
     result = _libc.mount(
         os.fsencode(source),
         os.fsencode(target),
