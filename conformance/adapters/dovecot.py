@@ -30,7 +30,9 @@ PROGRAMS = {
     "/usr/lib/dovecot/pop3": "dovecot-pop3d",
 }
 HIDDEN = ("/etc/dovecot",)
-AUTH_SOCKET = f"{INSIDE}/dovecot/auth-client"
+RUNNING = "dovecot"
+"""The folder of its sockets; nothing in it outlives it (``Layout.volatile``)."""
+AUTH_SOCKET = f"{INSIDE}/{RUNNING}/auth-client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def dovecot(site: Site) -> Access:
         for module, port in (("POP", 110), ("IMAP", 143))
     )
     config = _CONFIG.format(
-        base=f"{INSIDE}/dovecot",
+        base=f"{INSIDE}/{RUNNING}",
         users=f"{INSIDE}/etc/dovecot-users",
         realm=site.main_domain.lower(),
         number=USERS["vmail"][0],
@@ -65,7 +67,7 @@ def dovecot(site: Site) -> Access:
     return Access(
         files=files,
         folders={
-            "dovecot": Folder(),
+            RUNNING: Folder(),
             "mail": Folder(owner="vmail"),
         },
         service=Service(

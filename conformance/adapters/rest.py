@@ -23,6 +23,7 @@ from conformance.targets.base import TargetError
 SILENCE = 0.2
 #: Seconds between two looks when no event comes, in case one has no event of its own.
 BETWEEN = 0.1
+_TURNS = 2
 #: Seconds after which a server that is still busy is given up.
 BOUND = 12.0
 
@@ -90,8 +91,10 @@ async def rest(
             while True:
                 moved.clear()
                 seen = look()
-                # What has already been said, but not heard, may change the picture.
-                await asyncio.sleep(0)
+                # What has already been said, but not heard, may change the picture: in the loop's
+                # next turn it is found, in the one after its reader has run.
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
                 if moved.is_set():
                     continue
                 if not seen.busy and not seen.held:

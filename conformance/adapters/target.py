@@ -30,6 +30,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -90,6 +91,8 @@ class Layout:
     files: Mapping[str, File]
     folders: Mapping[str, Folder] = field(default_factory=dict)
     services: Sequence[Service]
+    volatile: Sequence[str] = ()
+    """Folders of ``folders`` that hold nothing but what belongs to running programs."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Documented ports that differ (service → port)."""
     hosts: Mapping[str, str] = field(default_factory=dict)
@@ -272,6 +275,7 @@ class AdapterSession(Session):
         loop = asyncio.get_running_loop()
         # An end while it starts is told by the start.
         self._may_end = True
+        self._forget_volatile()
         log = self.sandbox.folder / "log"
         log.unlink(missing_ok=True)
         self.log = Syslog(log, self._hear)
@@ -296,6 +300,13 @@ class AdapterSession(Session):
             how = "ended at its start" if ended else "accepted no connections in time"
             raise TargetError(f"the server {how}: {self.complaints() or 'without a word'}")
         self._may_end = False
+
+    def _forget_volatile(self) -> None:
+        """Make the folders anew that a program of a former start may have left sockets in."""
+        for path in self.layout.volatile:
+            shutil.rmtree(self.sandbox.folder / path, ignore_errors=True)
+            folder = self.layout.folders[path]
+            self.sandbox.make(path, mode=folder.mode, owner=folder.owner, group=folder.group)
 
     def _with_clock(self, service: Service) -> Service:
         if self.clock is None or not service.clock or not library():

@@ -14,13 +14,9 @@ from conformance.scenario.steps import (
     BouncedStep,
     DeliveredStep,
     DialogueStep,
-    FileStep,
     MailStep,
     NotDeliveredStep,
     PeerStep,
-    QueuedStep,
-    RouteStep,
-    WriteStep,
 )
 
 #: Name → what it means. Names of one's own begin with ``x-``.
@@ -71,6 +67,10 @@ _KINDS = {
     "log": "log",
     "not log": "log",
     "http": "http",
+    "route": "route",
+    "file": "files",
+    "write": "files",
+    "queued": "queue",
     "tls": "tls",
     "wait": "clock",
     "clock": "clock-jumps",
@@ -127,16 +127,10 @@ def _of_step(step: Step) -> Iterator[str]:
             yield from _of_dialogue(dialogue)
         case MailStep():
             yield "smtp"
-        case RouteStep():
-            yield "route"
         case DeliveredStep(mailbox=mailbox):
             yield "pop" if mailbox.upper() == "INBOX" else "imap"
         case NotDeliveredStep() | BouncedStep(host=""):
             yield "pop"
-        case FileStep() | WriteStep():
-            yield "files"
-        case QueuedStep():
-            yield "queue"
         case PeerStep(peers=peers):
             if any(peer.certificate for peer in peers):
                 yield "tls"

@@ -102,11 +102,12 @@ class PostfixSession(AdapterSession):
 
 
 def _is_complete(path: Path) -> bool:
+    """Tell whether the message of a queue file has been received; one that moves has been."""
     try:
         return bool(path.stat().st_mode & stat.S_IXUSR)
     except FileNotFoundError:
-        # It has just gone its way, and the next look will see where.
-        return False
+        # It has just gone on to the next queue, which may have been looked at already.
+        return True
 
 
 def _unlocked(path: Path) -> None:
