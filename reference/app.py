@@ -147,6 +147,7 @@ class Server:
             modules=(aliases, lists, pipe, local, smtp),
             access_modules=(aliases, lists, pipe, logins, smtp),
             log=log,
+            version=lambda: (settings.version, domains.version, self.network.addresses),
         )
         settings.subscribe("Router", self._read_router_options)
         self._read_router_options()

@@ -50,6 +50,18 @@ def test_an_exception_of_a_thread_comes_back() -> None:
     threads.stop()
 
 
+def test_a_pool_that_stops_finishes_what_it_was_given_and_takes_no_more() -> None:
+    threads = PoolThreads(reactor=Pump(), size=1, name="ending")  # type: ignore[arg-type]
+    made: list[int] = []
+    for number in range(5):
+        threads.run(lambda number=number: made.append(number))  # type: ignore[misc]
+    threads.stop()
+    assert made == [0, 1, 2, 3, 4]
+    threads.run(lambda: made.append(5))
+    assert not any(thread.name.startswith("ending-") for thread in threading.enumerate())
+    assert 5 not in made
+
+
 def test_a_pool_that_was_never_used_stops() -> None:
     PoolThreads(reactor=Pump(), size=1, name="files").stop()  # type: ignore[arg-type]
 

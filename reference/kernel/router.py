@@ -20,7 +20,9 @@ The relay marker goes with the address: records and forwarders set it, nothing r
 3.5.2, Protection, Relaying Rerouted Messages). Records that lead in a circle, or on and on, end in
 a :class:`~reference.kernel.routes.RoutingLoop` after at most ``MAX_ROUNDS`` rounds.
 
-The Router looks nothing up in the DNS, enqueues nothing, and remembers nothing between addresses.
+The Router looks nothing up in the DNS and enqueues nothing. A message's addresses are routed more
+than once (at MAIL or RCPT, then for the queue): routes to accounts and hosts are remembered until
+something changes that they depend on.
 """
 
 from __future__ import annotations
@@ -59,6 +61,11 @@ from reference.kernel.table import Purpose, RoutingTable
 __all__ = ["MAX_ROUNDS", "Router", "RouterDomain", "RouterDomains", "RouterLog", "RouterOptions"]
 
 MAX_ROUNDS = 100
+#: Routes that are remembered.
+REMEMBERED = 1000
+#: The modules whose routes are: they depend on nothing but what the version tells. (PIPE gives each
+#: message a queue of its own.)
+_STEADY = frozenset({"LOCAL", "SMTP"})
 
 _SMTP_PORT = 25
 _FAILURE, _MAJOR, _LOW_LEVEL = 1, 2, 4
@@ -123,14 +130,22 @@ class Router:
         settings: RouterOptions | None = None,
         access_modules: Sequence[RoutingModule] | None = None,
         log: RouterLog | None = None,
+        version: Callable[[], object] | None = None,
     ) -> None:
-        """Take the neighbours; ``access_modules`` are asked about logins, else ``modules`` are."""
+        """Take the neighbours; ``access_modules`` are asked about logins, else ``modules`` are.
+
+        ``version`` gives another value after each change of what the domains and the modules say;
+        without it no route is remembered.
+        """
         self.table = table
         self.domains = domains
         self.modules = tuple(modules)
         self.access_modules = self.modules if access_modules is None else tuple(access_modules)
         self.settings = settings or RouterOptions()
         self._log = log
+        self._version = version
+        self._routes: dict[tuple[str, Purpose], Route] = {}
+        self._routes_of: object = None  # the state of everything in which these were found
 
     def set_table(self, text: str) -> None:
         """Replace the table. Raises TableSyntaxError, and then keeps the old one."""
@@ -142,7 +157,7 @@ class Router:
         Raises RoutingError (AddressSyntaxError for a text that is no address).
         """
         try:
-            route = self._route(address, purpose)
+            route = self._remembered(address, purpose) or self._route(address, purpose)
         except RoutingError as error:
             shown = error.address or address
             self._report(error.steps, _FAILURE, f"failed to route '{shown}': {error.text}")
@@ -151,6 +166,16 @@ class Router:
             route.steps, _MAJOR, f"{route.original} routed to {route.module}({route.host})"
         )
         return route
+
+    def _remembered(self, address: str | Address, purpose: Purpose) -> Route | None:
+        """Return the route of an address that was routed before and that nothing has changed."""
+        if self._version is None or not isinstance(address, str):
+            return None
+        state = (self._version(), self.table, self.settings)
+        if state != self._routes_of or len(self._routes) > REMEMBERED:
+            self._routes.clear()
+            self._routes_of = state
+        return self._routes.get((address, purpose))
 
     def _route(self, address: str | Address, purpose: Purpose) -> Route:
         if isinstance(address, str):
@@ -161,11 +186,14 @@ class Router:
         modules = self.access_modules if purpose == "access" else self.modules
         walk = _Walk(self, path, purpose, modules)
         try:
-            return walk.run()
+            route = walk.run()
         except RoutingError as error:
             error.address = error.address or str(path.address)
             error.steps = tuple(walk.steps)
             raise
+        if self._version is not None and isinstance(address, str) and route.module in _STEADY:
+            self._routes[address, purpose] = route
+        return route
 
     def _report(self, steps: tuple[Step, ...], level: int, text: str) -> None:
         log = self._log

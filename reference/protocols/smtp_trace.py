@@ -7,9 +7,11 @@ server's clock.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -63,6 +65,11 @@ def protocol(*, extended: bool, secure: bool, authenticated: bool) -> str:
 
 def date(seconds: float) -> str:
     """Return a time as mail fields show it, in UTC: ``Mon, 01 Apr 2002 10:00:00 +0000``."""
+    return _date(math.floor(seconds))
+
+
+@lru_cache(16)
+def _date(seconds: int) -> str:
     at = time.gmtime(seconds)
     return (
         f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} "

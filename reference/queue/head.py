@@ -22,6 +22,7 @@ import enum
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reference.queue.envelope import Envelope, Recipient, Source
 
@@ -68,6 +69,8 @@ class Head:
     """For each recipient, the place of its two status octets in the file."""
 
 
+# The same hosts and addresses come again and again.
+@lru_cache(1024)
 def quote(text: str) -> bytes:
     """Encode any text as printable ASCII without space, ``<``, ``=`` and line ends."""
     octets = text.encode("utf-8", "surrogateescape")

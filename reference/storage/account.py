@@ -36,7 +36,10 @@ INBOX = "INBOX"
 class Account:
     """An account of a domain; made by the domain only."""
 
-    __slots__ = ("__weakref__", "_info", "_kept", "domain", "name", "place", "sessions")
+    __slots__ = (
+        *("__weakref__", "_inbox", "_info", "_kept"),
+        *("domain", "name", "place", "sessions"),
+    )
 
     def __init__(self, *, domain: Domain, name: str, place: str = "") -> None:
         """``place`` is the subfolder of the domain's folder, as in ``js.sub``."""
@@ -47,6 +50,7 @@ class Account:
         """Sessions and deliveries that have said :meth:`open` and not yet :meth:`close`."""
         self._kept: SettingsFile | None = None
         self._info: dict[str, Value] | None = None
+        self._inbox: Path | None = None  # where INBOX is, once somebody has looked
 
     def __repr__(self) -> str:
         return f"<Account {self.label}>"
@@ -205,9 +209,13 @@ class Account:
     def mailbox(self, name: str = INBOX) -> Mailbox:
         """Return a mailbox. Raises NoSuchMailbox, BadName."""
         name = mailbox_names.checked(name)
-        path = self._mailbox_path(name)
+        # INBOX is always there and stays where it is: a delivery need not look for it.
+        path = self._inbox if name == INBOX else None
+        path = path or self._mailbox_path(name)
         if path is None:
             raise NoSuchMailbox(f"Mailbox {name} does not exist")
+        if name == INBOX:
+            self._inbox = path
         return self.domain.mailboxes.get(path, lambda: _Uids(self, name))
 
     def _mailbox_path(self, name: str) -> Path | None:
@@ -263,6 +271,7 @@ class Account:
         """Know the account by its new name; its folder has been moved."""
         self.name = name
         self.place = place
+        self._inbox = None
         if self._kept is not None:
             self._kept.moved(self.folder / SETTINGS_FILE)
 

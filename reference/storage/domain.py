@@ -22,6 +22,7 @@ from reference.formats.dictionary import Value
 from reference.kernel.clock import Clock
 from reference.storage import account_files, names
 from reference.storage.account import Account, with_kept_password
+from reference.storage.changes import Changes
 from reference.storage.domain_files import Aliases, Rights
 from reference.storage.errors import (
     AccountExists,
@@ -70,6 +71,8 @@ class Neighbours:
     """Looks at a domain's typed settings to come; raises SettingError."""
     changed: Callable[[Domain], None]
     """Is told that a domain's settings have changed."""
+    changes: Changes = field(default_factory=Changes)
+    """Counts changes of what names lead to."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held while info files are read and written, which deliveries do from threads."""
 
@@ -98,7 +101,7 @@ class Domain:
         """The Default Account Settings of the domain."""
         self.template = SettingsFile(self._file("Template.settings"), ACCOUNT_SETTINGS)
         """The Account Template."""
-        self._aliases = Aliases(self._file("Aliases.data"))
+        self._aliases = Aliases(self._file("Aliases.data"), changed=neighbours.changes.note)
         self._rights = Rights(self._file("Access.settings"))
 
     def __repr__(self) -> str:
@@ -253,6 +256,7 @@ class Domain:
         info: dict[str, Value] = {"INBOX": {"UIDValidity": validity, "LastUID": "0"}}
         account_files.make(account.folder, values, info)
         self.accounts[name] = account
+        self._its.changes.note()
         return account
 
     def delete_account(self, account: Account) -> None:
@@ -268,6 +272,7 @@ class Domain:
         self._rights.drop(account.name)
         remove_folder(account.folder)
         del self.accounts[account.name]
+        self._its.changes.note()
         self.mailboxes.forget(account.folder)
 
     def rename_account(self, account: Account, name: str) -> None:
@@ -310,6 +315,7 @@ class Domain:
             account = self.accounts.pop(old)
             account.renamed(new, place)
             self.accounts[new] = account
+        self._its.changes.note()
 
     def _follow_account(self, old: str, new: str) -> None:
         self._aliases.rename(old, new)
@@ -317,6 +323,7 @@ class Domain:
         for mailing_list in self.lists.values():
             if mailing_list.owner == old:
                 mailing_list.set_owner(new)
+        self._its.changes.note()
 
     def aliases_of(self, account: Account) -> tuple[str, ...]:
         """Return an account's aliases."""
@@ -367,6 +374,7 @@ class Domain:
         kept: dict[str, Value] = {f.name: f.address for f in forwarders.values()}
         write_dictionary(self._file("Forwarders.data"), kept)
         self.forwarders = forwarders
+        self._its.changes.note()
 
     # Mailing lists -------------------------------------------------------------------------------
 
@@ -384,6 +392,7 @@ class Domain:
         mailing_list = MailingList(domain=self, name=name, path=folder / f"{name}.settings")
         mailing_list.set_owner(account.name)
         self.lists[name.lower()] = mailing_list
+        self._its.changes.note()
         return mailing_list
 
     def rename_list(self, mailing_list: MailingList, name: str) -> None:
@@ -398,6 +407,7 @@ class Domain:
         del self.lists[mailing_list.name.lower()]
         mailing_list.moved(name, new)
         self.lists[name.lower()] = mailing_list
+        self._its.changes.note()
 
     def delete_list(self, mailing_list: MailingList) -> None:
         """Remove a mailing list, durably. Raises NoSuchList, FileError."""
@@ -407,6 +417,7 @@ class Domain:
         path.unlink(missing_ok=True)
         mailing_list.subscribers_file(path).unlink(missing_ok=True)
         del self.lists[mailing_list.name.lower()]
+        self._its.changes.note()
 
     # For Domains ---------------------------------------------------------------------------------
 
@@ -431,6 +442,7 @@ class Domain:
             account.renamed(account.name, account.place)
         self.__dict__.pop("lists", None)
         self.__dict__.pop("_renaming", None)
+        self._its.changes.note()
 
     def _file(self, name: str) -> Path:
         return self.folder / "Settings" / name

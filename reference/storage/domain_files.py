@@ -6,7 +6,7 @@ the first use and written as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reference.formats.dictionary import Value
@@ -16,8 +16,10 @@ from reference.storage.files import make_folder, read_dictionary, write_dictiona
 class Aliases:
     """The account aliases of a domain: alias → account."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, changed: Callable[[], object]) -> None:
+        """``changed`` is called after a change."""
         self._path = path
+        self._changed = changed
         self._accounts: dict[str, str] | None = None  # alias in lower case → account
         self._names: dict[str, list[str]] = {}  # account → aliases as they were entered
 
@@ -76,6 +78,7 @@ class Aliases:
         make_folder(self._path.parent)
         write_dictionary(self._path, kept)
         self._take(names)
+        self._changed()
 
 
 class Rights:

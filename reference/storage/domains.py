@@ -111,6 +111,11 @@ class Domains:
         settings.guard("Server", self._check_main_name)
         settings.subscribe("Server", self._main_renamed)
 
+    @property
+    def version(self) -> int:
+        """Another number after each change of what a name or an address leads to."""
+        return self._neighbours.changes.number
+
     # Finding -------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
@@ -286,6 +291,7 @@ class Domains:
     def _show_aliases(self) -> None:
         for target, domain in (("", self.main), *self._secondary.items()):
             domain.aliases = tuple(alias for alias, d in self._aliases.items() if d == target)
+        self._neighbours.changes.note()
 
     @property
     def _alias_file(self) -> Path:
@@ -311,6 +317,7 @@ class Domains:
 
     def _main_renamed(self) -> None:
         self.main.name = self._main_name()
+        self._neighbours.changes.note()
 
     # Addresses -----------------------------------------------------------------------------------
 
@@ -335,3 +342,4 @@ class Domains:
             for domain in (self.main, *self._secondary.values())
             for ip in domain.settings.typed().get("IPAddresses", ())
         }
+        self._neighbours.changes.note()

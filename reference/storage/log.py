@@ -112,7 +112,10 @@ class ServerLog:
         self._second = (-1, "")
         self._ends = 0.0
         self._levels: dict[str, int] = {}
+        self._limit = 0.0  # octets of a file; 0 for no limit
+        self._reread()
         if settings is not None:
+            settings.subscribe("Logs", self._reread)
             for module in {*_MODULES.values(), *(module for module, _ in _LEVELS.values())}:
                 settings.subscribe(module, self._levels.clear)
 
@@ -127,7 +130,7 @@ class ServerLog:
             return True
         limit = self._levels.get(tag)
         if limit is None:
-            limit = self._limit(tag)
+            limit = self._level(tag)
         return level <= limit
 
     def write(self, level: int, tag: str, text: str) -> None:
@@ -140,7 +143,9 @@ class ServerLog:
             return
         with self._lock:
             now = self._clock.time()
-            line = f"{self._stamp(now)} {int(level)} {tag} {_CONTROLS.sub(_escaped, text)}\n"
+            if not text.isprintable():
+                text = _CONTROLS.sub(_escaped, text)
+            line = f"{self._stamp(now)} {level:d} {tag} {text}\n"
             if self._console is not None:
                 self._console.write(line)
             try:
@@ -194,7 +199,7 @@ class ServerLog:
 
     # Levels --------------------------------------------------------------------------------------
 
-    def _limit(self, tag: str) -> int:
+    def _level(self, tag: str) -> int:
         found = _TAG.match(tag)
         name = found[0].upper() if found else ""
         limit: int = _DEFAULT_LEVEL
@@ -217,7 +222,7 @@ class ServerLog:
 
     def _turn_file(self, now: float) -> None:
         """Begin a new file when it is time to."""
-        limit = self._option("LargerThan", 0)
+        limit = self._limit
         if self._file is not None:
             large = 0 < limit <= self._size
             if self._opened <= now < self._ends and not large:
@@ -246,6 +251,9 @@ class ServerLog:
         for path in self._folder.iterdir():
             if path.is_file() and path != self._file and path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
+
+    def _reread(self) -> None:
+        self._limit = self._option("LargerThan", 0)
 
     def _option(self, keyword: str, default: float) -> float:
         return default if self._settings is None else float(self._settings.get("Logs", keyword))

@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import calendar
 import enum
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: What stands between two messages: the end of a line, an empty line, the next From-line.
 SEPARATOR = b"\n\nFrom "
@@ -73,6 +75,7 @@ class FromLine:
     """Octets of the message as stored; 0 while the message is being written."""
 
 
+@lru_cache
 def flag_letters(flags: Flag) -> bytes:
     """Return the flags' letters, always as many."""
     return "".join(
@@ -99,7 +102,7 @@ def print_from_line(line: FromLine) -> bytes:
         line.length or 0,
         line.uid,
     )
-    return b"From <%s>(%s) %s" % (octets, comment, _print_time(line.time))
+    return b"From <%s>(%s) %s" % (octets, comment, _print_time(math.floor(line.time)))
 
 
 def field_offsets(line: bytes) -> tuple[int, int] | None:
@@ -144,7 +147,8 @@ def _parse_legacy(line: bytes) -> FromLine | None:
     )
 
 
-def _print_time(seconds: float) -> bytes:
+@lru_cache(16)
+def _print_time(seconds: int) -> bytes:
     t = time.gmtime(seconds)
     return b"%s %s %2d %02d:%02d:%02d %04d" % (
         _DAYS[t.tm_wday].encode(),

@@ -54,6 +54,8 @@ class Settings:
         self._typed: dict[str, dict[str, Any]] = {}
         self._subscribers: dict[str, list[Callable[[], object]]] = {}
         self._guards: dict[str, list[Guard]] = {}
+        self.version = 0
+        """Another number after each change of a value."""
         for module in SETTINGS:
             self._take(module, read_dictionary(self._path(module)))
 
@@ -146,6 +148,7 @@ class Settings:
     def _take(self, module: str, explicit: dict[str, Value]) -> None:
         self._explicit[module] = explicit
         self._typed[module] = self._with_defaults(module, explicit)
+        self.version += 1
 
     def _with_defaults(self, module: str, explicit: Mapping[str, Value]) -> dict[str, Any]:
         table = SETTINGS[module]
