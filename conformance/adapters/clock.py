@@ -55,7 +55,7 @@ class FakeClock:
         return {
             "LD_PRELOAD": library(),
             "FAKETIME_TIMESTAMP_FILE": f"{INSIDE}/clock",
-            "FAKETIME_NO_CACHE": "0",
+            "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
