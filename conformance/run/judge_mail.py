@@ -114,7 +114,8 @@ def content(value: MailStep) -> bytes:
     """Return the message that a step describes: its header fields, made up where it says none."""
     fields = {
         "From": f"<{value.sender}>" if value.sender else "<postmaster@elsewhere.example>",
-        "To": ", ".join(f"<{address}>" for address in value.to),
+        # RFC 5322, 2.1.1: a line has 998 octets at the most.
+        "To": ",\n ".join(f"<{address}>" for address in value.to),
         "Subject": value.subject or "a message",
         "Date": "Thu, 01 Nov 2001 12:00:00 +0000",
         "Message-ID": "<mailproof@client.example>",

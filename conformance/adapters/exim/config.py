@@ -152,7 +152,8 @@ def _reports(site: Site, options: dict[str, str]) -> None:
         options["errors_copy"] = f"*@* {to}"
     warn = settings.seconds("SMTP", "WarnAfter")
     if warn is not None:
-        options["delay_warning"] = f"{warn}s"
+        # A time alone would repeat.
+        options["delay_warning"] = f"{warn}s:99d"
 
 
 #: Module and keyword → what Exim has instead, or that it has nothing.
