@@ -33,15 +33,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from conformance.run.folders import ScratchFolder
 from conformance.targets.base import TargetError
 from conformance.targets.process import ServerProcess, WarmProcess
 from conformance.world.plan import Plan
@@ -121,7 +120,7 @@ class Sandbox:
 class Launcher:
     """The process that starts the sessions' programs; one an engine."""
 
-    def __init__(self, warm: WarmProcess, folder: Path) -> None:
+    def __init__(self, warm: WarmProcess, folder: ScratchFolder) -> None:
         self._warm = warm
         self._folder = folder
 
@@ -147,17 +146,17 @@ class Launcher:
                 "mail servers change their user, which needs root (not in a user namespace "
                 "of one user): run as root"
             )
-        folder = Path(tempfile.mkdtemp(prefix="mailproof-launcher-"))
+        folder = ScratchFolder()
         setting = {"hidden": list(hidden), "etc": dict(etc or {}), "trees": list(trees)}
         try:
             warm = await WarmProcess.start(
                 [sys.executable, "-m", "conformance.adapters.launcher", json.dumps(setting)],
                 environment={},
-                folder=folder,
+                folder=folder.path,
                 enter=plan.enter_server,
             )
         except TargetError as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
             raise TargetError(f"the sandbox cannot be had: {error}") from None
         return cls(warm, folder)
 
@@ -183,7 +182,7 @@ class Launcher:
     async def close(self) -> None:
         """End the launcher, and every session with it."""
         await self._warm.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
 
 def _has_users() -> bool:
