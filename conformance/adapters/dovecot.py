@@ -106,7 +106,7 @@ def _login_service(listeners: list[Listener], module: str) -> str:
     for number, listener in enumerate(listeners):
         if listener.grant is not None:
             raise NotApplicable(
-                f"{module} listeners: the adapter does not set up the TCP wrappers that turn hosts away"
+                f"{module} listeners: the adapter sets up no TCP wrappers to turn hosts away"
             )
         address = f"address = {listener.address}\n" if listener.address else ""
         tls = "ssl = yes\n" if listener.tls else ""
