@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from conformance.run.account import Account
 from conformance.run.baseline import Baseline, BaselineError
 from conformance.run.failure_text import excerpt, failure_text
-from conformance.run.folders import ScratchFolder
 from conformance.run.mail import Mail, report_unmet, reported, unmet
 from conformance.run.outcome import CaseResult, Outcome, TranscriptLine
 from conformance.run.results import (
@@ -24,6 +23,7 @@ from conformance.run.results import (
 )
 from conformance.scenario.patterns import Pattern
 from conformance.scenario.steps import BouncedStep, HeaderCheck
+from conformance.world.folders import ScratchFolder
 
 
 def case(case_id="a/b", outcome=Outcome.PASSED, **changes):

@@ -40,9 +40,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from conformance.run.folders import ScratchFolder
 from conformance.targets.base import TargetError
 from conformance.targets.process import ServerProcess, WarmProcess
+from conformance.world.folders import ScratchFolder
 from conformance.world.plan import Plan
 
 INSIDE = "/run/mailproof"

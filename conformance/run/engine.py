@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from conformance.run.case import CaseRun
-from conformance.run.folders import ScratchFolder
 from conformance.run.messages import Broken, Done, EngineSettings, Held, Hold, Ready, Release, Run
 from conformance.run.outcome import CaseResult, Outcome
 from conformance.scenario.model import Scenario
@@ -27,6 +26,7 @@ from conformance.targets.base import SERVICE_PORTS, Target, TargetError
 from conformance.targets.kinds import make_target
 from conformance.targets.process import die_with_parent
 from conformance.world.choose import choose_plan
+from conformance.world.folders import ScratchFolder
 from conformance.world.plan import Plan, PlanError
 
 #: Seconds beyond the bound of a scenario after which the engine itself is stuck.

@@ -9,9 +9,7 @@ from the server computer's own address, which every server lets in.
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from conformance.scenario.model import Given
@@ -20,6 +18,7 @@ from conformance.targets.file import TargetFile, fill
 from conformance.targets.labels import Keywords
 from conformance.targets.process import WarmProcess
 from conformance.targets.session import END_BOUND, CLISession
+from conformance.world.folders import ScratchFolder
 from conformance.world.plan import Plan
 
 
@@ -32,18 +31,18 @@ class CLITarget(Target):
         self.capabilities = file.capabilities
         self.keywords = Keywords(file.keywords)
         self.warm: WarmProcess | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: ScratchFolder | None = None
         #: That of the scenario before; the ports of its last server must be free for the next.
         self._previous: CLISession | None = None
 
     async def open(self, plan: Plan) -> None:
         """Start the warm process, if the file names one. Raises TargetError."""
         if self.file.warm:
-            self._folder = tempfile.TemporaryDirectory(prefix="mailproof-warm-")
+            self._folder = ScratchFolder()
             self.warm = await WarmProcess.start(
                 [fill(word, self.constants()) for word in self.file.warm],
                 environment=self.environment({}),
-                folder=Path(self._folder.name),
+                folder=self._folder.path,
                 enter=plan.enter_server,
             )
 
@@ -68,7 +67,7 @@ class CLITarget(Target):
         if self.warm is not None:
             await self.warm.close()
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.remove()
 
     async def _previous_gone(self) -> bool:
         """Wait for the end of the server before, which may have been started several times."""
