@@ -54,7 +54,7 @@ def test_list_as_json(here, capsys):
     (found,) = json.loads(out(capsys, "list", "--json", "smtp/table[good]"))
     assert found["id"] == "smtp/table[good]"
     assert found["covers"] == ["ROUTE-001", "ROUTE-002"]
-    assert found["requires"] == ["cli", "router"] or "router" in found["requires"]
+    assert found["requires"] == ["route"]
     assert found["file"].endswith("scenarios/smtp/table.yaml:5:5")
 
 

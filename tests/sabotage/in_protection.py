@@ -162,7 +162,7 @@ CASES = (
             _ACCESS,
             "    closes = True",
             "    closes = False",
-            "protection/client-only-logins",
+            "listeners/clients-only",
         ),
         comment_lines_are_addresses=(
             _IPLIST,
