@@ -14,7 +14,7 @@ from conformance.scenario.model import Level, Scenario
 from sabotage.case import CHAPTERS, Sabotage
 
 #: In brief, one in so many scenarios is run beside the witness.
-PORTIONS = 40
+PORTIONS = 80
 _FINE = frozenset({Outcome.PASSED, Outcome.NOT_APPLICABLE})
 
 
