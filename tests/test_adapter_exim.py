@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from exim_kit import needs_exim, run_exim
 
 from conformance.adapters.exim.config import configuration
 from conformance.adapters.exim.route import answer
@@ -155,10 +153,7 @@ def test_the_retry_database_tells_the_next_attempts() -> None:
     assert (_moment(last), _moment(after)) == (1795226750.0, 1795228550.0)
 
 
-EXIM = shutil.which(os.environ.get("MAILPROOF_EXIM", "exim4"), path="/usr/sbin:/usr/bin")
-
-
-@pytest.mark.skipif(not EXIM, reason="needs Debian's package exim4-daemon-heavy")
+@needs_exim
 def test_exim_understands_every_part(tmp_path: Path) -> None:
     given = replace(
         with_settings(
@@ -182,10 +177,6 @@ def test_exim_understands_every_part(tmp_path: Path) -> None:
     config = text(given).replace("Debian-exim", "daemon").replace("vmail", "daemon")
     file = tmp_path / "exim.conf"
     file.write_text(config.replace(INSIDE, str(tmp_path)))
-    done = subprocess.run(
-        [str(EXIM), "-C", str(file), "-bV"], capture_output=True, text=True, check=False
-    )
-    if "failed to find" in done.stderr:
-        pytest.skip("needs Debian's package exim4-daemon-heavy, with its user Debian-exim")
+    done = run_exim("-C", str(file), "-bV")
     assert done.returncode == 0, done.stderr
     assert "Configuration file is" in done.stdout

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from exim_kit import needs_exim, run_exim
 from hypothesis import given
 from hypothesis import strategies as st
 from table_records import records
@@ -226,20 +226,6 @@ def test_the_first_record_wins_in_postfix_as_well(tmp_path: Path) -> None:
     assert maps.ask("transport", "x@client.com") == "smtp:host.com"
 
 
-EXIM = shutil.which(os.environ.get("MAILPROOF_EXIM", "exim4"), path="/usr/sbin:/usr/bin")
-
-
-def _has_exim_user() -> bool:
-    try:
-        pwd.getpwnam("Debian-exim")
-    except KeyError:
-        return False
-    return True
-
-
-needs_exim = pytest.mark.skipif(
-    not EXIM or not _has_exim_user(), reason="needs Debian's package exim4-daemon-heavy"
-)
 _CONFIG = """\
 primary_hostname = mail.stalker.com
 exim_user = {user}
@@ -287,9 +273,7 @@ def exim_routes(folder: Path, text: str, address: str) -> str:
             routers=routers,
         )
     )
-    done = subprocess.run(
-        [str(EXIM), "-C", str(config), "-bt", address], capture_output=True, text=True, check=False
-    )
+    done = run_exim("-C", str(config), "-bt", address)
     assert "Exim configuration error" not in done.stderr, done.stderr
     return re.sub(r"\n\s+<-- .*", "", done.stdout.strip())
 
