@@ -16,6 +16,7 @@ from conformance.scenario.model import PeerSpec
 from conformance.world.clients.line import dot_stuffed
 from conformance.world.peers.mailbox import Mailbox
 from conformance.world.peers.script import DROP, HANG, OK, Script
+from conformance.world.peers.scripted import Hanging
 from conformance.world.transcript import HEARD, SAID, Transcript, printable
 
 CHALLENGE = "<1896.697170952@{host}>"
@@ -50,7 +51,7 @@ class PopHost(Protocol):
         """Keep a line."""
 
 
-class PopSession(asyncio.Protocol):
+class PopSession(Hanging, asyncio.Protocol):
     """The server side of one connection."""
 
     secured = False
@@ -61,7 +62,6 @@ class PopSession(asyncio.Protocol):
         self.port = port
         self.number = 0
         self.name = peer.name
-        self.hanging = False
         self._transport: asyncio.Transport | None = None
         self._unfinished = b""
         self._lines: asyncio.Queue[str] = asyncio.Queue()
@@ -156,17 +156,7 @@ class PopSession(asyncio.Protocol):
                 raise _Closed
             if reply != HANG:
                 return friendly if reply == OK else reply
-            self.peer.transcript.remark("does not answer, on purpose", channel=self.name)
-            await self._hang()
-
-    async def _hang(self) -> None:
-        self.hanging = True
-        self.peer.on_change()
-        try:
-            await self.peer.behaviour_changed.wait()
-        finally:
-            self.hanging = False
-            self.peer.on_change()
+            await self.hang(self.peer, self.name)
 
     # What a friendly host says, and then has done.
 

@@ -22,6 +22,7 @@ from conformance.world.clients.line import dot_stuffed
 from conformance.world.peers.login import METHODS, login_name
 from conformance.world.peers.provider import hand_out
 from conformance.world.peers.script import DROP, HANG, OK, TAKEN_DROP, TAKEN_HANG, Script
+from conformance.world.peers.scripted import Hanging
 from conformance.world.transcript import HEARD, SAID, Transcript, printable
 
 _LONGEST_LINE = 2**24
@@ -68,7 +69,7 @@ class Host(Protocol):
         """Send what is held for the host at an address, over a connection of its own."""
 
 
-class PeerSession(SMTP):
+class PeerSession(Hanging, SMTP):
     """The server side of one connection, as its peer's script wants it."""
 
     # Class attributes of aiosmtpd: a peer takes lines of any length.
@@ -91,7 +92,6 @@ class PeerSession(SMTP):
         self.source = ""
         self.helo = ""
         self.login = ""
-        self.hanging = False
         #: The peer is the client: the roles have been exchanged.
         self.sending = False
         #: The connection began as a client's, who said ATRN.
@@ -211,17 +211,7 @@ class PeerSession(SMTP):
                 raise asyncio.CancelledError
             if reply != HANG:
                 return friendly if reply == OK else reply
-            self.peer.transcript.remark("does not answer, on purpose", channel=self.name)
-            await self._hang()
-
-    async def _hang(self) -> None:
-        self.hanging = True
-        self.peer.on_change()
-        try:
-            await self.peer.behaviour_changed.wait()
-        finally:
-            self.hanging = False
-            self.peer.on_change()
+            await self.hang(self.peer, self.name)
 
     async def _reply(self, verb: str, friendly: str) -> bool:
         """Say the verb's reply; tell whether it is a positive one."""
