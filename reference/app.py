@@ -33,6 +33,7 @@ from reference.protocols.smtp_turn import Turning
 from reference.protocols.tls import ServerTLS
 from reference.queue.queue import Queue
 from reference.queue.threads import PoolThreads
+from reference.queue.writer import Writer
 from reference.services import ServiceNeighbours, build_services
 from reference.storage.base import claim, prepare, remove_process_id, write_process_id
 from reference.storage.domains import Domains
@@ -153,8 +154,10 @@ class Server:
         self._read_router_options()
         patience = Patience(clock=clock, work=work)
         self.dnr = DNR(network=self.network, patience=patience, settings=settings, log=log)
+        folder = self._options.base / "Queue"
+        self._writer = Writer(reactor=self._reactor, folder=str(folder), log=log)
         self.queue = queue = Queue(
-            folder=self._options.base / "Queue",
+            folder=folder,
             clock=clock,
             work=work,
             log=log,
@@ -163,6 +166,7 @@ class Server:
             files=self._files,
             readers=self._readers,
             host=self._main_name,
+            crew=self._writer,
         )
         delivery = LocalDelivery(
             domains=domains,
@@ -342,6 +346,7 @@ class Server:
 
     async def _stop(self) -> None:
         await self._listeners.close()
+        await self._writer.stop()
         self._files.stop()
         self._readers.stop()
         self._waiters.stop()

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.task import Clock as TwistedClock
 from twisted.python.failure import Failure
 
@@ -109,6 +110,38 @@ class Pump:
         if isinstance(results[0], Failure):
             results[0].raiseException()
         return results[0]
+
+
+class Turns:
+    """A real reactor of its own, whose turns are made while somebody waits."""
+
+    def __init__(self) -> None:
+        self.reactor = EPollReactor()
+
+    def wait(self, coming: Deferred[Any]) -> Any:
+        """Make turns until a Deferred fires; return its result or raise its exception."""
+        results: list[Any] = []
+        coming.addBoth(results.append)
+        self.until(lambda: bool(results))
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]
+
+    def until(self, there: Callable[[], bool]) -> None:
+        """Make turns until something is so; fails after half a minute in which it is not."""
+        end = time.monotonic() + 30
+        self.reactor.runUntilCurrent()
+        while not there():
+            assert time.monotonic() < end, "it has not happened"
+            self.reactor.doIteration(1)
+            self.reactor.runUntilCurrent()
+
+    def close(self) -> None:
+        """Give the reactor's descriptors back."""
+        self.reactor.removeAll()
+        for reader in self.reactor._internalReaders:
+            reader.connectionLost(None)
+        self.reactor._poller.close()
 
 
 class ReactorTime:

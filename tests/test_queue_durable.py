@@ -66,17 +66,17 @@ def test_a_pool_that_was_never_used_stops() -> None:
     PoolThreads(reactor=Pump(), size=1, name="files").stop()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("run", range(4))
-def test_what_was_accepted_survives_kill(tmp_path: Path, run: int) -> None:
+@pytest.mark.parametrize("most", [7, 30, 40], ids=["by a thread", "in a crowd", "in a larger one"])
+def test_what_was_accepted_survives_kill(tmp_path: Path, most: int) -> None:
     folder = tmp_path / "Queue"
     child = subprocess.Popen(
-        [sys.executable, str(HERE / "queue_killed.py"), str(folder)],
+        [sys.executable, str(HERE / "queue_killed.py"), str(folder), str(most)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE}"},
         text=True,
     )
     assert child.stdout is not None
-    accepted = dict(child.stdout.readline().split() for _ in range(random.randint(1, 300)))
+    accepted = dict(child.stdout.readline().split() for _ in range(random.randint(1, 600)))
     child.kill()
     accepted.update(line.split() for line in child.stdout.read().splitlines() if line.count(" "))
     child.wait()

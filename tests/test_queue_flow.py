@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from reference.kernel.routes import UnknownAccount
 from reference.queue import Entry, Envelope, Outcome, QueueError, Recipient, Result, Source
-from reference.queue import rounds as rounds_module
+from reference.queue import changes as changes_module
 from reference.queue.delivery import delivered, failed
 from reference.queue.message import QueuedMessage
 
@@ -123,9 +123,9 @@ def test_a_route_to_a_module_that_is_not_there_fails(world: World) -> None:
 
 def test_commits_that_wait_share_one_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, threads=HeldThreads())
-    folders: list[Path] = []
-    sync = rounds_module._sync_folder
-    monkeypatch.setattr(rounds_module, "_sync_folder", lambda at: (folders.append(at), sync(at)))
+    folders: list[str] = []
+    sync = changes_module.sync_folder
+    monkeypatch.setattr(changes_module, "sync_folder", lambda at: (folders.append(at), sync(at)))
     accepted: list[str] = []
     for number in range(20):
         draft = world.queue.new(envelope(f"a{number}@one.example"))
@@ -195,7 +195,7 @@ def test_a_full_disk_shows_at_commit(world: World, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", full)
+        patched.setattr(os, "pwrite", full)
         draft.write(b"x" * 100_000)
         draft.write(b"y" * 100_000)
     errors: list[object] = []

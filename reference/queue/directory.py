@@ -2,7 +2,7 @@
 
 Guide 3.5.2, Message Transfer, Submitting Messages. A message being composed is ``ID.tmp``; a
 complete one is ``ID.msg``, and it is that exactly when it is durable (see
-:mod:`reference.queue.rounds`). A start removes the ``.tmp`` files that a killed server left and
+:mod:`reference.queue.changes`). A start removes the ``.tmp`` files that a killed server left and
 hands out the ``.msg`` files. A file that is torn or of unknown kind is never removed: a torn one is
 renamed to ``ID.bad``, a foreign one stays as it is; both are logged.
 
@@ -16,15 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from reference.kernel.clock import Clock
 from reference.queue import head as heads
+from reference.queue.changes import Change, alone, write_at
 from reference.queue.envelope import Envelope
 from reference.queue.head import Head, TornHeadError
 from reference.queue.message import QueuedMessage
-from reference.queue.rounds import Rounds
+from reference.queue.rounds import Crew, Rounds
 from reference.queue.threads import Threads
 
 #: Octets of a draft that are gathered before they are written.
@@ -47,12 +48,20 @@ class Log(Protocol):
 class QueueDirectory:
     """The message files."""
 
-    def __init__(self, *, folder: Path, clock: Clock, threads: Threads, log: Log) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        clock: Clock,
+        threads: Threads,
+        log: Log,
+        crew: Crew | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._clock = clock
         self._log = log
-        self._rounds = Rounds(folder=folder, threads=threads)
+        self._rounds = Rounds(folder=str(folder), threads=threads, crew=crew)
         self._next = 0
         self._kept: dict[str, QueuedMessage] = {}  # with their content in memory, oldest first
         self._octets = 0  # of these contents
@@ -94,23 +103,32 @@ class QueueDirectory:
             self._note(FAILURE, draft.name, f"cannot store {draft.name}.msg: {failure.value}")
             return failure
 
-        return self._rounds.do(draft).addCallbacks(stored, lost)
+        try:
+            change = draft.change()
+        except OSError as error:
+            draft.undo()
+            done: Deferred[None] = fail(error)
+        else:
+            done = self._rounds.do(change)
+        return done.addCallbacks(stored, lost)
 
     def _note(self, level: int, name: str, text: str) -> None:
         self._log.write(level, "TEMPFILE", f"[{name}] {text}")
 
     def mark(self, message: QueuedMessage, indexes: Sequence[int]) -> Deferred[None]:
         """Write the present states of recipients into the file."""
-        marks = [
+        marks = tuple(
             (message.place(index), heads.status(message.states[index], message.warned[index]))
             for index in indexes
-        ]
-        return self._rounds.do(_Mark(message.path, marks))
+        )
+        return self._rounds.do(Change(str(message.path), marks))
 
     def remove(self, message: QueuedMessage) -> Deferred[None]:
         """Remove the file of a message that is finished."""
         self._forget(message)
-        return succeed(None) if message.gone else self._rounds.do(_Remove(message.path))
+        if message.gone:
+            return succeed(None)
+        return self._rounds.do(Change(str(message.path), remove=True))
 
     def _keep(self, message: QueuedMessage) -> None:
         """Let the newest messages have their content in memory: most are delivered at once."""
@@ -126,6 +144,10 @@ class QueueDirectory:
 
     def scan(self) -> list[str]:
         """Clean up at start, before any :meth:`new`; return the names of the messages in order."""
+        with alone(str(self.folder)):
+            return self._scanned()
+
+    def _scanned(self) -> list[str]:
         names = []
         for path in sorted(self.folder.iterdir()):
             name, dot, kind = path.name.rpartition(".")
@@ -171,9 +193,7 @@ def read_head(path: Path) -> Head:
 
 
 class MessageFile:
-    """A message being composed: ``ID.tmp``, and the job that makes it ``ID.msg``."""
-
-    in_folder = True
+    """A message being composed: ``ID.tmp``, and the change that makes it ``ID.msg``."""
 
     def __init__(self, *, folder: Path, name: str, envelope: Envelope, submitted: float) -> None:
         self.name = name
@@ -186,7 +206,7 @@ class MessageFile:
         self._head, self._places = heads.compose(envelope, submitted)
         self._content: bytes | None = None
         self._buffer = bytearray(self._head)
-        self._flushed = False
+        self._written = 0
         self._error: OSError | None = None
         self._fd = -1
 
@@ -218,97 +238,43 @@ class MessageFile:
             except OSError as error:
                 self.fail(error)
 
-    def write(self) -> int:
-        """Write what is left and the content's length."""
+    def change(self) -> Change:
+        """Return what makes the message durable; nothing is added afterwards. Raises OSError."""
         if self._error is not None:
             raise self._error
-        length = b"%0*d" % (heads.LENGTH_DIGITS, self.size)
-        place = slice(heads.LENGTH_OFFSET, heads.LENGTH_OFFSET + heads.LENGTH_DIGITS)
-        if self._flushed:
-            self._flush()
-            os.pwrite(self._fd, length, place.start)
-        else:
-            self._buffer[place] = length
-            self._content = bytes(self._buffer[len(self._head) :])
-            self._flush()
-        return self._fd
-
-    def publish(self) -> None:
-        """Give the file its final name."""
+        made = self.made
         self._close()
-        self._tmp.rename(self._path)
+        length = b"%0*d" % (heads.LENGTH_DIGITS, self.size)
+        writes: tuple[tuple[int, bytes], ...]
+        if self._written:
+            writes = (self._written, bytes(self._buffer)), (heads.LENGTH_OFFSET, length)
+        else:
+            end = heads.LENGTH_OFFSET + heads.LENGTH_DIGITS
+            self._buffer[heads.LENGTH_OFFSET : end] = length
+            whole = bytes(self._buffer)
+            self._content = whole[len(self._head) :]
+            writes = ((0, whole),)
+        self._buffer.clear()
+        return Change(str(self._tmp), writes, make=not made, final=str(self._path))
 
     def undo(self) -> None:
         """Give the draft up and remove its file."""
         self._close()
         self._tmp.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
 
     def message(self) -> QueuedMessage:
-        """Return the message that the published file holds."""
+        """Return the message that the file with its final name holds."""
         head = heads.new(self._envelope, self._submitted, len(self._head), self.size, self._places)
         content, self._content = self._content, None
         return QueuedMessage(name=self.name, path=self._path, head=head, content=content)
 
     def _flush(self) -> None:
         self.make()
-        view = memoryview(self._buffer)
-        try:
-            while view:
-                view = view[os.write(self._fd, view) :]
-        finally:
-            view.release()
-        self._buffer = bytearray()
-        self._flushed = True
+        write_at(self._fd, self._buffer, self._written)
+        self._written += len(self._buffer)
+        self._buffer.clear()
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-
-class _Mark:
-    """The job of overwriting status octets in place."""
-
-    in_folder = False
-
-    def __init__(self, path: Path, marks: Sequence[tuple[int, bytes]]) -> None:
-        self._path = path
-        self._marks = marks
-        self._fd = -1
-
-    def write(self) -> int:
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-        for place, octets in self._marks:
-            os.pwrite(self._fd, octets, place)
-        return self._fd
-
-    def publish(self) -> None:
-        os.close(self._fd)
-        self._fd = -1
-
-    def undo(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-
-
-class _Remove:
-    """The job of removing a finished message's file.
-
-    It does not force the disk: the file system does that with the next message. A power failure
-    before may bring the file back, and the message is delivered again rather than lost.
-    """
-
-    in_folder = False
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self) -> None:
-        return None
-
-    def publish(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-    def undo(self) -> None:
-        return None

@@ -24,6 +24,7 @@ from reference.queue.enqueuer import Enqueuer, MessageRules, Router
 from reference.queue.envelope import Envelope
 from reference.queue.message import QueuedMessage
 from reference.queue.options import Settings
+from reference.queue.rounds import Crew
 from reference.queue.threads import Threads
 
 #: Message files that are read in one go at start.
@@ -79,7 +80,8 @@ class Draft:
 class Queue:
     """The message queue.
 
-    ``files`` runs the commits, one round at a time; ``readers`` runs what reads message files.
+    ``files`` runs the commits, one round at a time, unless ``crew`` takes a round; ``readers`` runs
+    what reads message files.
     ``host`` gives the Main Domain name.
     """
 
@@ -95,12 +97,15 @@ class Queue:
         files: Threads,
         readers: Threads,
         host: Callable[[], str],
+        crew: Crew | None = None,
     ) -> None:
         self._work = work
         self._log = log
         self._readers = readers
         self._modules: dict[str, DeliveryModule] = {}
-        self._directory = QueueDirectory(folder=folder, clock=clock, threads=files, log=log)
+        self._directory = QueueDirectory(
+            folder=folder, clock=clock, threads=files, log=log, crew=crew
+        )
         self.dequeuer = Dequeuer(
             directory=self._directory,
             clock=clock,

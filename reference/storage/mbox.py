@@ -298,12 +298,12 @@ class Mailbox:
         if written == offset:
             # All goes at once: a record of which a crash has left a part is shorter than it says.
             buffer[place[1] : place[1] + len(field)] = field
-            _write_at(descriptor, buffer, written)
+            _write_at(descriptor, buffer, written, os.RWF_DSYNC)
         else:
             # Until the end the length is 0: a crash leaves a record that is known to be torn.
             _write_at(descriptor, buffer, written)
             _write_at(descriptor, field, offset + place[1])
-        os.fsync(descriptor)
+            os.fsync(descriptor)
         return StoredMessage(
             uid=line.uid,
             size=length + lines,
@@ -344,11 +344,11 @@ def _wire_size(stored: bytes) -> int:
     return len(ended) + ended.count(b"\n")
 
 
-def _write_at(descriptor: int, octets: bytes | bytearray, position: int) -> int:
+def _write_at(descriptor: int, octets: bytes | bytearray, position: int, flags: int = 0) -> int:
     """Write all octets at a position; return how many they are."""
     view = memoryview(octets)
     while view:
-        written = os.pwrite(descriptor, view, position)
+        written = os.pwritev(descriptor, [view], position, flags)
         view = view[written:]
         position += written
     return len(octets)
