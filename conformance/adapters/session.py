@@ -22,8 +22,9 @@ from conformance.adapters.rest import Look, Watch, rest
 from conformance.adapters.sandbox import Sandbox, Service
 from conformance.adapters.syslog import Syslog
 from conformance.scenario.model import Given
-from conformance.targets.base import Holds, Session, SettingsRefused, Surroundings, TargetError
+from conformance.targets.base import Holds, SettingsRefused, Surroundings, TargetError
 from conformance.targets.labels import Keywords
+from conformance.targets.life import ProcessSession
 from conformance.targets.process import ServerProcess
 
 if TYPE_CHECKING:
@@ -46,26 +47,25 @@ def changed(given: Given, modules: Mapping[str, Mapping[str, Any]]) -> Given:
     return replace(given, settings=tables)
 
 
-class AdapterSession(Session):
+class AdapterSession(ProcessSession):
     """One server, from its start to its end; it may be killed and started again in between."""
 
     watched: ClassVar[Sequence[str]] = ()
     """Folders of the queue, relative to the session's folder, whose changes are events."""
 
     def __init__(self, target: AdapterTarget, layout: Layout, surroundings: Surroundings) -> None:
+        super().__init__()
         self.target = target
         self.layout = layout
         self.sandbox = Sandbox(surroundings.folder / "server")
         self.transcript = surroundings.transcript
         self.given = Given()
-        self.process: ServerProcess | None = None
         self.moved = asyncio.Event()
         self.log: Syslog | None = None
         self._dns = surroundings.dns_address
         self._lines: list[str] = []
         self._awaited: dict[re.Pattern[str], asyncio.Future[None]] = {}
         self._watch: Watch | None = None
-        self._may_end = False
         self.clock = FakeClock(self.sandbox) if "clock" in target.capabilities else None
 
     # Start
@@ -106,13 +106,8 @@ class AdapterSession(Session):
         self.process = await launcher.run(
             self.sandbox, [self._with_clock(service) for service in self.layout.services]
         )
-        waited: set[asyncio.Future[Any]] = {self.process.status}
         everything = asyncio.gather(*self._awaited.values())
-        await asyncio.wait(
-            {*waited, everything},
-            timeout=self.target.file.start.within,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await self.process.ended_or(everything, self.target.file.start.within)
         if not everything.done() or self.process.status.done():
             everything.cancel()
             ended = self.process.status.done()
@@ -195,40 +190,16 @@ class AdapterSession(Session):
 
     # Its end
 
-    async def ended(self) -> str:
-        """Return how the server ended although nobody told it to."""
-        while True:
-            process = self.process
-            if process is None or process.status.done():
-                await asyncio.get_running_loop().create_future()
-            else:
-                await asyncio.shield(process.status)
-                if process is self.process and not self._may_end:
-                    return f"the server ended in the middle: {self.complaints()}"
-
-    def may_end(self) -> None:
-        """Take the server's end for granted from now on."""
-        self._may_end = True
-
-    @property
-    def running(self) -> bool:
-        """True while the session's first process lives."""
-        return self.process is not None and not self.process.status.done()
+    def _end_told(self, process: ServerProcess) -> str:
+        """Say what the log and the services tell: the first process itself knows little."""
+        return f": {self.complaints()}"
 
     def complaints(self) -> str:
         """Return the last lines of the log and of the services' standard error."""
         if self.log is not None:
             self.log.read()
-        words = self.process.last_words() if self.process is not None else ""
+        words = super().complaints()
         return " | ".join([*self._lines[-_SHOWN_LINES:], *([words] if words else [])])
-
-    async def kill(self) -> None:
-        """End all processes at once."""
-        await self._end(signal.SIGKILL)
-
-    async def halt(self) -> None:
-        """End the services in an orderly way."""
-        await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> None:
         self.may_end()
@@ -249,9 +220,7 @@ class AdapterSession(Session):
 
     async def stop(self) -> None:
         """End the session at once; the next start waits until it is over."""
-        self.may_end()
-        if self.process is not None:
-            self.process.signal(signal.SIGKILL)
+        await super().stop()
         self._close()
 
     def _close(self) -> None:

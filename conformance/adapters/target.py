@@ -129,8 +129,7 @@ class AdapterTarget(Target):
 
     async def vacant(self) -> None:
         """Return when the session before has ended. Raises TargetError."""
-        process = self._previous.process if self._previous is not None else None
-        if process is not None and not await process.gone(END_BOUND):
+        if self._previous is not None and not await self._previous.gone(END_BOUND):
             raise TargetError("the server of the scenario before does not end")
 
     async def start(self, given: Given, surroundings: Surroundings) -> AdapterSession:
@@ -138,11 +137,7 @@ class AdapterTarget(Target):
         session = self.session(self.plan(given), surroundings)
         session.given = given
         self._previous = session
-        try:
-            await session.launch()
-        except BaseException:
-            await session.stop()
-            raise
+        await session.start()
         return session
 
     async def close(self) -> None:

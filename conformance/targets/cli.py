@@ -54,11 +54,7 @@ class CLITarget(Target):
     async def start(self, given: Given, surroundings: Surroundings) -> CLISession:
         """Start a fresh server; return when it accepts connections. Raises TargetError."""
         self._previous = session = CLISession(self, given, surroundings)
-        try:
-            await session.launch()
-        except BaseException:
-            await session.stop()
-            raise
+        await session.start()
         return session
 
     async def close(self) -> None:
@@ -71,8 +67,7 @@ class CLITarget(Target):
 
     async def _previous_gone(self) -> bool:
         """Wait for the end of the server before, which may have been started several times."""
-        process = self._previous.process if self._previous is not None else None
-        return process is None or await process.gone(END_BOUND)
+        return self._previous is None or await self._previous.gone(END_BOUND)
 
     def describe(self) -> Mapping[str, Any]:
         """Return the facts that the target file states."""

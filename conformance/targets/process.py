@@ -70,6 +70,11 @@ class ServerProcess:
         await asyncio.wait({self.status}, timeout=seconds)
         return self.status.done()
 
+    async def ended_or(self, other: asyncio.Future[Any], seconds: float) -> None:
+        """Wait until ``other`` is done or the process has ended, at most ``seconds``."""
+        waited: set[asyncio.Future[Any]] = {other, self.status}
+        await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
     def last_words(self) -> str:
         """Return the last lines that the process wrote, with bars between; empty if none."""
         try:
@@ -181,8 +186,7 @@ class WarmProcess:
             pipes=True,
         )
         warm = cls(process, child, output)
-        waited: set[asyncio.Future[Any]] = {warm._ready, process.status}
-        await asyncio.wait(waited, timeout=_WARM_BOUND, return_when=asyncio.FIRST_COMPLETED)
+        await process.ended_or(warm._ready, _WARM_BOUND)
         if not warm._ready.done():
             ended = process.status.done()
             how = f"ended {process.describe_end()}" if ended else "does not say that it is ready"

@@ -17,7 +17,6 @@ from conformance.scenario.model import Given
 from conformance.targets.base import (
     Holds,
     NotApplicable,
-    Session,
     SettingsRefused,
     Surroundings,
     TargetError,
@@ -33,6 +32,7 @@ from conformance.targets.control import Control, ControlLost
 from conformance.targets.dictionary import DictionaryError, parse
 from conformance.targets.file import TargetFile, fill
 from conformance.targets.labels import Keywords
+from conformance.targets.life import ProcessSession
 from conformance.targets.process import ServerProcess, WarmProcess, spawn
 from conformance.targets.settle import accepts, settle
 
@@ -58,10 +58,11 @@ class Described(Protocol):
         """Return the environment that the file asks for."""
 
 
-class CLISession(Session):
+class CLISession(ProcessSession):
     """One server, from its start to its end; it may be killed and started again in between."""
 
     def __init__(self, target: Described, given: Given, surroundings: Surroundings) -> None:
+        super().__init__()
         self._target = target
         self._given = given
         self._plan = surroundings.plan
@@ -80,7 +81,6 @@ class CLISession(Session):
         }
         self._base = Path(fill(target.file.files.base, self._values))
         base.mkdir()
-        self.process: ServerProcess | None = None
         self._control: Control | None = None
         self._admin = Administrator(
             plan=surroundings.plan,
@@ -91,7 +91,6 @@ class CLISession(Session):
         self._user = target.file.login.user
         self._password: str | None = None
         self._moved = asyncio.Event()
-        self._may_end = False
 
     # Start
 
@@ -108,8 +107,7 @@ class CLISession(Session):
 
     async def _await_start(self, process: ServerProcess, seconds: float) -> None:
         ready = asyncio.create_task(self._ready())
-        waited: set[asyncio.Future[Any]] = {ready, process.status}
-        await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await process.ended_or(ready, seconds)
         # A server that closes its control socket is about to end: its last words say more.
         if ready.done() and ready.exception() is not None:
             await process.gone(DEATH_NOTICE)
@@ -261,41 +259,9 @@ class CLISession(Session):
 
     # Its end
 
-    async def ended(self) -> str:
-        """Return how the server ended although nobody told it to."""
-        while True:
-            process = self.process
-            if process is None or process.status.done():
-                await asyncio.get_running_loop().create_future()
-            else:
-                await asyncio.shield(process.status)
-                if process is self.process and not self._may_end:
-                    return f"the server ended in the middle {process.describe_end()}"
-
-    def may_end(self) -> None:
-        """Take the server's end for granted from now on."""
-        self._may_end = True
-
-    @property
-    def running(self) -> bool:
-        """True while there is a server process."""
-        return self.process is not None and not self.process.status.done()
-
-    def complaints(self) -> str:
-        """Return the last lines of the server's standard error."""
-        return self.process.last_words() if self.process is not None else ""
-
-    async def kill(self) -> None:
-        """End the server as ``kill -9`` does."""
-        await self._end(signal.SIGKILL)
-
-    async def halt(self) -> None:
-        """End the server in an orderly way and keep its folder."""
-        await self._end(signal.SIGTERM)
-
     async def start_again(self) -> None:
         """Start the server again on its folder. Raises TargetError."""
-        if self.process is not None and not await self.process.gone(END_BOUND):
+        if not await self.gone(END_BOUND):
             raise TargetError("the server still runs; it cannot be started again")
         self._forget()
         await self.launch()
@@ -323,10 +289,8 @@ class CLISession(Session):
             self._control = None
 
     async def stop(self) -> None:
-        """End the server at once. Its end is awaited by the next start, not here."""
-        self.may_end()
-        if self.process is not None:
-            self.process.signal(signal.SIGKILL)
+        """End the server at once and leave its connections."""
+        await super().stop()
         self._forget()
 
     # Where things are
