@@ -18,8 +18,8 @@ from conformance.targets.file import TargetFile
 #: Capability → what Exim has not, or has otherwise.
 _MISSING_PARTS: Mapping[str, str] = {
     "lists": (
-        "Exim has no mailing lists with owners, subscribers and archives "
-        "(a redirect router's file is a plain list of addresses)"
+        "Exim could send to the addresses of a file (a redirect router), without subscription, "
+        "modes or an archive; the adapter writes no lists"
     ),
     "log": (
         "Exim and Dovecot write to syslog, without the documents' levels and tags of modules, "

@@ -38,8 +38,8 @@ _MISSING_PARTS: Mapping[str, str] = {
         "hosts, and answers by mail; postmap -q asks one table), and the adapter makes none up"
     ),
     "lists": (
-        "Postfix has no mailing lists with owners, subscribers and archives "
-        "(:include: of aliases(5) is a plain list of addresses)"
+        "Postfix could send to the addresses of a file (:include: of aliases(5)), without "
+        "subscription, modes or an archive; the adapter writes no lists"
     ),
     "log": (
         "Postfix and Dovecot write to syslog, without the documents' levels and tags of modules, "
