@@ -171,7 +171,7 @@ def _reports(site: Site, options: dict[str, str]) -> None:
 
 
 _OWN_PROCESS = (
-    "each message has a process of its own that takes it in and one that delivers and reports; "
+    "the process of a connection takes messages in, and one for each message delivers and reports; "
     "there is no number of processors to share that work"
 )
 _NO_FLOW = (
