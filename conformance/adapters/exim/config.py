@@ -216,8 +216,8 @@ _UNKNOWN: Mapping[tuple[str, str], str] = {
     ): "dns_retrans is handed to the C library, which need not obey",
     ("DNR", "RetryLimit"): "dns_retry is handed to the C library, which need not obey",
     ("TLS", "TimeToLive"): (
-        "tls_resumption_hosts offers session tickets, and how long they are good is a number in the "
-        "program: Exim has no option for it"
+        "session tickets (tls_resumption_hosts) are good for a time that is fixed in the program "
+        "(Exim specification, 43.17: two hours); there is no option for it"
     ),
     ("Protection", "ProcessAsClient"): _NO_LOGINS,
     ("Protection", "ProcessAsClientFor"): _NO_LOGINS,
