@@ -14,6 +14,7 @@ from conformance.adapters.exim.session import _NEXT, _TRIED, _moment
 from conformance.adapters.exim.target import EximTarget
 from conformance.adapters.sandbox import INSIDE
 from conformance.adapters.site import Site
+from conformance.scenario.load import load_tree
 from conformance.scenario.model import AccountSpec, DomainSpec, Given
 from conformance.targets.base import NotApplicable
 from conformance.targets.file import load_target
@@ -78,9 +79,9 @@ def test_a_table_line_that_is_no_record_is_not_applicable() -> None:
 @pytest.mark.parametrize(
     ("module", "keyword", "reason"),
     [
-        ("SMTP", "ErrorLimit", "counts unknown commands and syntax errors apart"),
-        ("Queue", "ReportingDelay", "gathers no reports"),
-        ("SMTP", "ChannelsPerHost", "no number of channels"),
+        ("SMTP", "ErrorLimit", "apart, and refused recipients not at all"),
+        ("Queue", "ReportingDelay", "reports its failures at once"),
+        ("SMTP", "ChannelsPerHost", "no connection waits or is added by time"),
         ("LOCAL", "FlowLimit", "counts no messages of an account"),
     ],
 )
@@ -180,3 +181,43 @@ def test_exim_understands_every_part(tmp_path: Path) -> None:
     done = run_exim("-C", str(file), "-bV")
     assert done.returncode == 0, done.stderr
     assert "Configuration file is" in done.stdout
+
+
+def test_every_capability_that_a_scenario_misses_has_its_reason() -> None:
+    needed = {
+        name for each in load_tree(TARGET.parent.parent / "scenarios") for name in each.requires
+    }
+    assert needed - load_target(TARGET).capabilities == set(EximTarget.missing)
+
+
+def test_administrators_may_send_to_all() -> None:
+    ann, adam = AccountSpec("ann"), AccountSpec("adam", rights=("Domain",))
+    given = replace(
+        GIVEN,
+        domains=(
+            DomainSpec("company.com", accounts=(AccountSpec("john", rights=("Master",)),)),
+            DomainSpec(
+                "second.com",
+                accounts=(ann, adam),
+                forwarders={"fw": "somebody@else.example"},
+                settings={
+                    "Mail to All": "Authenticated Administrator",
+                    "Send to Forwarders": "YES",
+                },
+            ),
+        ),
+    )
+    router = block(text(given), "all_1")
+    assert "{john@company.com:adam@second.com}" in router
+    assert "data = ann@second.com, adam@second.com, fw@second.com" in router
+
+
+def test_without_channels_nobody_is_listened_to() -> None:
+    found = text(with_settings(SMTP={"Receiving Channels": "0"}))
+    assert "\nlocal_interfaces = 127.0.0.1\n" in found
+
+
+def test_local_delivery_has_a_limit() -> None:
+    assert text(with_settings(LOCAL={"Processes": "2"})).count("max_parallel = 2\n") == 1
+    with pytest.raises(NotApplicable, match="max_parallel = 0 is no limit"):
+        text(with_settings(LOCAL={"Processes": "0"}))

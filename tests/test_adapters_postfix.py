@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -136,6 +137,8 @@ def test_rbl_answers_count_in_the_documented_range() -> None:
         ),
         ("Queue", {"Copy Failure Reports to": "pm"}, "bounce_notice_recipient", "pm"),
         ("LOCAL", {"Account Detail": "Enabled"}, "recipient_delimiter", "+"),
+        ("LOCAL", {"Processes": "0"}, "defer_transports", "virtual"),
+        ("SMTP", {"Reverse Connect": "everybody"}, "unverified_sender_reject_code", "550"),
     ],
 )
 def test_settings_have_a_parameter(
@@ -147,13 +150,11 @@ def test_settings_have_a_parameter(
 @pytest.mark.parametrize(
     ("module", "settings", "reason"),
     [
-        ("SMTP", {"Check SPF records": "everybody"}, "no SPF"),
-        ("SMTP", {"then Every": "2h"}, "grow with the age"),
-        ("SMTP", {"Advertise NTLM AUTH": "everybody"}, "SASL mechanism"),
-        ("LOCAL", {"Direct Mailbox": "YES"}, "one mailbox an account"),
-        ("LOCAL", {"Processes": "0"}, "as many as you like"),
-        ("Router", {"Add to Non-Qualified Domain Names": "YES"}, "local clients only"),
-        ("SMTP", {"Sending Channels": "2"}, "process limit"),
+        ("SMTP", {"Check SPF records": "everybody"}, "no SPF records"),
+        ("SMTP", {"then Every": "2h"}, "as long again as it has waited"),
+        ("SMTP", {"Advertise NTLM AUTH": "everybody"}, "SASL mechanisms"),
+        ("LOCAL", {"Direct Mailbox": "YES"}, "the one mailbox that a table names"),
+        ("Router", {"Add to Non-Qualified Domain Names": "YES"}, "append_dot_mydomain"),
         ("SMTP", {"Send Wakeups Every": "1h"}, "SMTP SendWakeupsEvery"),
     ],
 )
@@ -162,6 +163,82 @@ def test_what_postfix_cannot_do_is_not_applicable(
 ) -> None:
     with pytest.raises(NotApplicable, match=reason):
         made(with_settings(module, **settings))
+
+
+@pytest.mark.parametrize(
+    ("what", "said", "heard"),
+    [
+        ("headers by default", "MAIL FROM:<a@b.c>", "MAIL FROM:<a@b.c> RET=HDRS"),
+        ("headers by default", "MAIL FROM:<a@b.c> RET=FULL", ""),
+        ("always headers", "MAIL FROM:<a@b.c>", "MAIL FROM:<a@b.c> RET=HDRS"),
+        (
+            "always headers",
+            "MAIL FROM:<a@b.c> RET=FULL SIZE=5",
+            "MAIL FROM:<a@b.c> SIZE=5 RET=HDRS",
+        ),
+        ("always body", "MAIL FROM:<a@b.c> RET=HDRS SIZE=5", "MAIL FROM:<a@b.c> SIZE=5"),
+        ("always body", "MAIL FROM:<a@b.c>", ""),
+    ],
+)
+def test_what_is_returned_is_what_the_sender_asks_for(what: str, said: str, heard: str) -> None:
+    table = made(with_settings("Queue", **{"On Failure, Return": what}))["returned"]
+    found = ""
+    inside = True
+    for line in table.splitlines():
+        pattern = re.match(r"(?:if !)?/(.*?)/(?: (.*))?$", line)
+        if line.startswith("if !") and pattern:
+            inside = not re.search(pattern[1], said)
+        elif line != "endif" and pattern and inside and re.match(pattern[1], said):
+            found = re.sub(pattern[1], re.sub(r"\$\{(\d)\}", r"\\\1", pattern[2]), said)
+            break
+    assert found == heard
+
+
+def test_all_connections_together_have_a_limit() -> None:
+    services = made(with_settings("SMTP", **{"Sending Channels": "2"}))["master.cf"]
+    assert "\nsmtp unix - - n - 2 smtp\n" in services
+
+
+@pytest.mark.parametrize(
+    ("who", "allowed", "refused"),
+    [
+        ("Authenticated Domain Users", ["ann@b.com", "john@a.com", "john"], ["joe@a.com"]),
+        ("Authenticated Administrator", ["adam@b.com", "john@a.com"], ["ann@b.com", "joe@a.com"]),
+    ],
+)
+def test_mail_to_all_is_for_some(who: str, allowed: list[str], refused: list[str]) -> None:
+    given = Given(
+        main_domain="a.com",
+        domains=(
+            DomainSpec(
+                "a.com",
+                accounts=(AccountSpec("john", rights=("Master",)), AccountSpec("joe")),
+            ),
+            DomainSpec(
+                "b.com",
+                accounts=(AccountSpec("ann"), AccountSpec("adam", rights=("Domain",))),
+                settings={"Mail to All": who},
+            ),
+        ),
+    )
+    found = made(given)
+    assert found["to-all"] == "all@b.com to_all_1\n"
+    assert found["to_all_1"].startswith("check_sasl_access texthash:")
+    for name in (*allowed, *refused):
+        lines = found["senders-to-all-1"].splitlines()
+        assert (f"{name} OK" in lines) == (name in allowed)
+
+
+def test_every_capability_that_a_scenario_misses_has_its_reason() -> None:
+    needed = {name for each in load_tree(ROOT / "scenarios") for name in each.requires}
+    assert needed - FILE.capabilities == set(PostfixTarget.missing)
+
+
+def test_the_reason_names_what_the_server_has_not() -> None:
+    scenarios = {each.id: each for each in load_tree(ROOT / "scenarios")}
+    reason = PostfixTarget(FILE).lacks(scenarios["dialup/atrn-routed"])
+    assert reason.startswith("needs atrn, route: of the commands that ask for mail smtpd(8) knows")
+    assert "; Postfix has no test that only tells where" in reason
 
 
 def test_listeners_are_services() -> None:

@@ -14,7 +14,7 @@ them so.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters.certificates import certificates
@@ -32,6 +32,25 @@ PROGRAMS = {
 HIDDEN = ("/etc/dovecot",)
 RUNNING = "dovecot"
 """The folder of its sockets; nothing in it outlives it (``Layout.volatile``)."""
+MISSING: Mapping[str, str] = {
+    "cli": "no server here speaks the documents' CLI (PWD port): what it would say is set in files",
+    "http": "there is no web server",
+    "rpop": "nothing fetches mail from remote POP accounts (fetchmail does, a package of its own)",
+    "mobile": (
+        "nothing remembers for SMTP from where somebody has logged in by POP or IMAP: a script of "
+        "one's own (Dovecot's script-login) would have to, and the adapter writes none"
+    ),
+    "certificates": (
+        "keys, requests and certificates are made by programs like openssl, not by commands "
+        "to the server"
+    ),
+    "xtnd-xmit": "Dovecot's pop3 has no XTND XMIT",
+    "clock-jumps": (
+        "libfaketime's clock is moved as time passes, and the adapter has no second one "
+        "for a wall clock that goes wrong"
+    ),
+}
+"""Capability → what Dovecot has not, nor either of the servers that it is put beside here."""
 AUTH_SOCKET = f"{INSIDE}/{RUNNING}/auth-client"
 
 
@@ -86,8 +105,8 @@ def _check(site: Site) -> None:
         site.settings.refuse(
             module,
             "SameAddressLimit",
-            "Dovecot counts the connections of a user from an address, not those of an address "
-            "(mail_max_userip_connections)",
+            "Dovecot limits the connections of one user from an address "
+            "(mail_max_userip_connections), not those of an address, whoever logs in",
         )
     for domain in site.domains:
         for account in domain.accounts:
@@ -95,7 +114,8 @@ def _check(site: Site) -> None:
                 if not has_service(service, domain.settings, account.settings):
                     raise NotApplicable(
                         f"the service {service} is disabled for {account.name}@{domain.name}: "
-                        "the adapter opens all accounts for both protocols"
+                        "Dovecot could refuse the login (a passdb with %s), "
+                        "but the adapter opens all accounts for both protocols"
                     )
 
 
@@ -106,7 +126,9 @@ def _login_service(listeners: list[Listener], module: str) -> str:
     for number, listener in enumerate(listeners):
         if listener.grant is not None:
             raise NotApplicable(
-                f"{module} listeners: the adapter sets up no TCP wrappers to turn hosts away"
+                f"{module} listeners: Dovecot turns hosts away by TCP wrappers only "
+                "(login_access_sockets): for a protocol, not for a port, and by /etc/hosts.allow, "
+                "which the adapter does not write"
             )
         address = f"address = {listener.address}\n" if listener.address else ""
         tls = "ssl = yes\n" if listener.tls else ""
@@ -143,7 +165,10 @@ def _users(site: Site) -> Iterator[str]:
         "Protection", "NonClientLogins", {"reject": True, "mobile": False}, False
     )
     if closed and site.client_names:
-        raise NotApplicable("Dovecot lets logins in by addresses (allow_nets), not by host names")
+        raise NotApplicable(
+            "Dovecot compares the address of who logs in with networks (allow_nets), "
+            "and never looks for its name"
+        )
     for domain in site.domains:
         for account in domain.accounts:
             mobile = has_service("Mobile", domain.settings, account.settings)

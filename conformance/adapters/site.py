@@ -128,7 +128,10 @@ class Settings:
             return default
         text = self.text(module, keyword).lower()
         if text not in meanings:
-            raise NotApplicable(f"{self._name(module, keyword)} = {text} cannot be expressed")
+            raise NotApplicable(
+                f"{self._name(module, keyword)} = {text}: the adapter knows what to write for "
+                f"{', '.join(meanings)} only"
+            )
         return meanings[text]
 
     def take_log_levels(self) -> None:
@@ -152,8 +155,17 @@ class SiteAccount:
         self.aliases = spec.aliases
         owner = f"account {spec.name}@{domain}: "
         self.settings = Settings(wishes, owner, {"Account": spec.settings} if spec.settings else {})
+        self._spec = spec
+        self._wishes = wishes
+        self._rights = f"{owner}rights"
         if spec.rights:
-            wishes.add(f"{owner}rights", spec.rights)
+            wishes.add(self._rights, spec.rights)
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """Administrator's rights, in lower case."""
+        self._wishes.take(self._rights)
+        return frozenset(right.lower() for right in self._spec.rights)
 
 
 class SiteDomain:

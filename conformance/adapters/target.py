@@ -55,6 +55,8 @@ class AdapterTarget(Target):
     """Program, as the sandbox finds it → Debian package that has it."""
     hidden: ClassVar[Sequence[str]] = ()
     """Folders of this computer's own configuration, shown empty."""
+    missing: ClassVar[Mapping[str, str]] = {}
+    """Capability that the target file leaves out → a clause that says what the server has not."""
     etc: Mapping[str, str] = MappingProxyType({})
     """Files below /etc that the programs insist on, the same for all sessions: name → text."""
 
@@ -84,12 +86,20 @@ class AdapterTarget(Target):
         """Return why the scenario is not applicable: a capability, or a wish of its ``given``."""
         reason = super().lacks(scenario)
         if reason:
-            return reason
+            clauses = [
+                self.missing[name]
+                for name in scenario.requires
+                if name not in self.capabilities and name in self.missing
+            ]
+            return f"{reason}: {'; '.join(clauses)}" if clauses else reason
         if "clock" in scenario.requires and not library():
             return f"needs real time: {PACKAGE} is not installed"
         given = scenario.given
         if "clock" in scenario.requires and "timeout" in given.dns_faults.values():
-            return "needs real time: the resolver's time-outs go by the computer's own clock"
+            return (
+                "needs real time: the resolver of the C library waits for an answer by poll(2), "
+                "which libfaketime does not make shorter"
+            )
         try:
             self.plan(given)
             for step in scenario.steps:

@@ -11,7 +11,7 @@ import re
 
 from conformance.adapters.addresses import AddressList
 from conformance.adapters.exim.listeners import smtp_listeners
-from conformance.adapters.exim.tables import ACCOUNTS, ALIASES, NO_RELAY
+from conformance.adapters.exim.tables import ACCOUNTS, ALIASES, NO_RELAY, login_name
 from conformance.adapters.site import Site
 from conformance.targets.base import NotApplicable
 from conformance.translate import parse_table
@@ -247,6 +247,7 @@ def _audience(site: Site, keyword: str) -> list[str] | None:
 
 def _rcpt(site: Site) -> list[str]:
     settings = site.settings
+    login = login_name(site)
     open_to_all = settings.choice(
         "SMTP", "RelayToNonClients", {"clients": False, "everybody": True}, False
     )
@@ -271,7 +272,7 @@ def _rcpt(site: Site) -> list[str]:
         "  accept  condition = ${extract{relay}{$address_data}{yes}{no}}",
         "  accept  condition = ${if def:acl_c_client}",
         "  accept  authenticated = *",
-        f"          condition = ${{lookup{{{_login(site)}}}lsearch{{{NO_RELAY}}}{{no}}{{yes}}}}",
+        f"          condition = ${{lookup{{{login}}}lsearch{{{NO_RELAY}}}{{no}}{{yes}}}}",
     ]
     if open_to_all:
         lines.append("  accept")
@@ -302,13 +303,6 @@ def _registered() -> str:
     key = "${lc:$sender_address}"
     alias = f"{{${{lookup{{{key}}}lsearch{{{ALIASES}}}{{yes}}{{no}}}}}}"
     return f"${{lookup{{{key}}}lsearch{{{ACCOUNTS}}}{{yes}}{alias}}}"
-
-
-def _login(site: Site) -> str:
-    return (
-        "${lc:${if match{$authenticated_id}{@}{$authenticated_id}"
-        f"{{$authenticated_id@{site.main_domain}}}}}}}"
-    )
 
 
 def _to_clients(which: str) -> list[str]:

@@ -124,7 +124,16 @@ def _main(site: Site, secure: Mapping[str, str]) -> dict[str, str]:
     settings.refuse(
         "SMTP",
         "ErrorLimit",
-        "Exim counts unknown commands and syntax errors apart, and refused recipients not at all",
+        "Exim counts unknown commands (smtp_max_unknown_commands) and syntax errors "
+        "(smtp_max_synprot_errors) apart, and refused recipients not at all: "
+        "there is no limit of all errors",
+    )
+    settings.refuse(
+        "SMTP",
+        "Advertise8BITMIME",
+        "accept_8bitmime is yes or no for all hosts, not a list of hosts",
+        "everybody",
+        "nobody",
     )
     options["accept_8bitmime"] = settings.choice(
         "SMTP", "Advertise8BITMIME", {"everybody": "yes", "nobody": "no"}, "yes"
@@ -143,7 +152,12 @@ def _reports(site: Site, options: dict[str, str]) -> None:
     options["bounce_return_body"] = settings.choice(
         "Queue",
         "FailureReturn",
-        {"body by default": "yes", "headers by default": "no", "always headers": "no"},
+        {
+            "body by default": "yes",
+            "always body": "yes",
+            "headers by default": "no",
+            "always headers": "no",
+        },
         "yes",
     )
     copies = settings.text("Queue", "CopyFailuresTo")
@@ -156,39 +170,64 @@ def _reports(site: Site, options: dict[str, str]) -> None:
         options["delay_warning"] = f"{warn}s:99d"
 
 
+_OWN_PROCESS = (
+    "the process of a connection takes messages in, and one for each message delivers and reports; "
+    "there is no number of processors to share that work"
+)
+_NO_FLOW = (
+    "Exim counts no messages of an account as they are delivered: ratelimit is a condition of the "
+    "access control lists, which may put off a sender, not the queue of an account"
+)
+_NO_ALERT = (
+    "neither server tells a user at his login that the account is nearly full: "
+    "quota_warn_threshold mails a message"
+)
+_NO_LOGINS = (
+    "Exim does not hear from where somebody has logged in by POP or IMAP; a script of one's own "
+    "(Dovecot's script-login) would have to tell it by a table"
+)
 #: Module and keyword → what Exim has instead, or that it has nothing.
 _UNKNOWN: Mapping[tuple[str, str], str] = {
-    ("SMTP", "LogLevel"): "Exim has no levels of the log (log_selector names what is logged)",
-    ("Queue", "ReportingDelay"): "Exim gathers no reports: each delivery attempt makes its own",
-    ("Queue", "DequeuerProcessors"): "Exim has no such processors: each message has its process",
-    ("Queue", "EnqueuerProcessors"): "Exim has no such processors: each message has its process",
-    ("Queue", "RecycleTempFiles"): "Exim makes a new file for each message",
     (
-        "LOCAL",
-        "Processes",
-    ): "each message's process delivers one local copy after the other",
-    ("LOCAL", "FlowLimit"): "Exim counts no messages of an account (ratelimit counts senders)",
-    ("LOCAL", "FlowPeriod"): "Exim counts no messages of an account (ratelimit counts senders)",
-    ("LOCAL", "AlertPercent"): "there are no alerts: quota_warn_threshold sends a message",
-    ("LOCAL", "AlertText"): "there are no alerts: quota_warn_threshold sends a message",
-    ("LOCAL", "WarnAfter"): "delay_warning is one for the whole server",
-    ("LOCAL", "KeepIfDisabled"): "no service can be switched off for an account",
+        "Queue",
+        "ReportingDelay",
+    ): "each delivery attempt of Exim's reports its failures at once; no time to wait can be set",
+    ("Queue", "DequeuerProcessors"): _OWN_PROCESS,
+    ("Queue", "EnqueuerProcessors"): _OWN_PROCESS,
+    (
+        "Queue",
+        "RecycleTempFiles",
+    ): "Exim makes new spool files for each message; none is used again, and no setting says so",
+    ("LOCAL", "FlowLimit"): _NO_FLOW,
+    ("LOCAL", "FlowPeriod"): _NO_FLOW,
+    ("LOCAL", "AlertPercent"): _NO_ALERT,
+    ("LOCAL", "AlertText"): _NO_ALERT,
+    ("LOCAL", "WarnAfter"): (
+        "delay_warning is one list of times for all messages that wait, "
+        "and not for an account that is full"
+    ),
+    ("LOCAL", "KeepIfDisabled"): (
+        "a router could defer mail for one account (:defer:) and a retry rule end that, "
+        "but the adapter writes neither"
+    ),
     (
         "DNR",
         "InitialTimeout",
     ): "dns_retrans is handed to the C library, which need not obey",
     ("DNR", "RetryLimit"): "dns_retry is handed to the C library, which need not obey",
-    ("TLS", "TimeToLive"): "GnuTLS decides how long a session may be resumed",
-    ("Protection", "ProcessAsClient"): "Exim hears nothing of logins by POP and IMAP",
-    ("Protection", "ProcessAsClientFor"): "Exim hears nothing of logins by POP and IMAP",
-    ("Protection", "RememberClients"): "Exim hears nothing of logins by POP and IMAP",
-    ("POP", "SameAddressLimit"): "mail_max_userip_connections counts a user's connections only",
-    ("IMAP", "SameAddressLimit"): "mail_max_userip_connections counts a user's connections only",
+    ("TLS", "TimeToLive"): (
+        "session tickets (tls_resumption_hosts) are good for a time that is fixed in the program "
+        "(Exim specification, 43.17: two hours); there is no option for it"
+    ),
+    ("Protection", "ProcessAsClient"): _NO_LOGINS,
+    ("Protection", "ProcessAsClientFor"): _NO_LOGINS,
+    ("Protection", "RememberClients"): _NO_LOGINS,
 }
 
 
 def _refuse(site: Site) -> None:
     """Refuse settings of which Exim has nothing. Raises NotApplicable."""
+    site.settings.take_log_levels()
     for (module, keyword), reason in _UNKNOWN.items():
         site.settings.refuse(module, keyword, reason)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from conformance.adapters.dovecot import AUTH_SOCKET
 from conformance.adapters.exim.tables import ACCOUNTS, PASSWORDS, QUOTAS
 from conformance.adapters.site import Site
+from conformance.targets.base import NotApplicable
 
 __all__ = ["authenticators", "retry_rules", "transports"]
 
@@ -29,10 +30,10 @@ local_delivery:
 
 
 def transports(site: Site, secure: Mapping[str, str]) -> str:
-    """Return the transports; ``secure`` are the options that concern TLS."""
+    """Return the transports; ``secure`` are the options that concern TLS. Raises NotApplicable."""
     return "\n".join(
         [
-            _LOCAL.replace("FOLDER", "").rstrip() + _quota(site),
+            _LOCAL.replace("FOLDER", "").rstrip() + _processes(site) + _quota(site),
             _LOCAL.replace("local_delivery:", "mailbox_delivery:").replace(
                 "FOLDER", ".${extract{mailbox}{$address_data}}/"
             ),
@@ -43,6 +44,17 @@ def transports(site: Site, secure: Mapping[str, str]) -> str:
 
 
 _AT_ONCE = {"tls_verify_hosts": "", "tls_try_verify_hosts": ""}
+
+
+def _processes(site: Site) -> str:
+    """Return how many messages may be delivered to accounts at a time."""
+    limit = site.settings.text("LOCAL", "Processes")
+    if limit == "0":
+        raise NotApplicable(
+            "LOCAL Processes 0: a transport's max_parallel = 0 is no limit, "
+            "so local delivery cannot be without processes"
+        )
+    return f"\n  max_parallel = {limit}" if limit else ""
 
 
 def _quota(site: Site) -> str:
@@ -88,8 +100,9 @@ def _smtp(name: str, site: Site, secure: Mapping[str, str]) -> str:
         settings.refuse(
             "SMTP",
             keyword,
-            "Exim opens connections message by message (remote_max_parallel, "
-            "serialize_hosts): it has no number of channels of a host, and none to be added",
+            "each message's process opens its own connections, to a host either any number or one "
+            "(serialize_hosts); a transport's max_parallel puts off what exceeds it until the next "
+            "queue run, and no connection waits or is added by time",
         )
     lines = [f"{name}:", "  driver = smtp", "  allow_localhost"]
     return "\n".join([*lines, *(f"  {key} = {value}" for key, value in options.items())]) + "\n"

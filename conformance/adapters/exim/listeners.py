@@ -34,6 +34,7 @@ def listening(site: Site) -> dict[str, str]:
     if settings.given("SMTP", "InputChannels"):
         channels = settings.number("SMTP", "InputChannels", 100)
         if channels == 0:
-            raise NotApplicable("smtp_accept_max = 0 is no limit: Exim always takes one connection")
+            # smtp_accept_max = 0 is no limit; a daemon listens somewhere, so where nobody comes.
+            options["local_interfaces"] = "127.0.0.1"
         options["smtp_accept_max"] = str(channels)
     return options

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from conformance.adapters.exim.tables import ACCOUNTS, ALIASES, FORWARDERS
+from conformance.adapters.exim.tables import ACCOUNTS, ALIASES, FORWARDERS, login_name
 from conformance.adapters.site import Site, SiteDomain
 from conformance.targets.base import NotApplicable
 from conformance.translate import Installation, TableError, parse_table, translate
@@ -138,9 +138,9 @@ def _all_domains(site: Site) -> str:
         for number, (name, address) in enumerate(table.items())
     ]
     main = next(domain for domain in site.domains if domain.is_main)
-    condition = _may_send_to_all(main)
+    condition = _may_send_to_all(site, main)
     if condition:
-        takers = [each for domain in site.domains for each in _takers(domain)]
+        takers = [each for domain in site.domains for each in _takers(site, domain)]
         blocks.append(
             _block(
                 "all_domains",
@@ -156,31 +156,48 @@ def _all_domains(site: Site) -> str:
     return "\n".join(blocks)
 
 
-def _takers(domain: SiteDomain) -> list[str]:
-    """Return the accounts that take mail to all, if the domain does."""
-    if not _may_send_to_all(domain):
+def _takers(site: Site, domain: SiteDomain) -> list[str]:
+    """Return who takes mail to all, if the domain does: accounts, and forwarders if they are to."""
+    with_forwarders = domain.settings.flag("Domain", "AllWithForwarders")
+    if not _may_send_to_all(site, domain):
         return []
-    return [
-        f"{account.name.lower()}@{domain.name.lower()}"
+    names = [
+        account.name
         for account in domain.accounts
         if account.settings.flag("Account", "MailToAll", True)
     ]
+    names += domain.forwarders if with_forwarders else []
+    return [f"{name.lower()}@{domain.name.lower()}" for name in names]
 
 
-def _may_send_to_all(domain: SiteDomain) -> str:
+def _administrators(site: Site, domain: SiteDomain) -> list[str]:
+    """Return who may administer the domain: with rights in it, or with rights for all domains."""
+    return [
+        f"{account.name.lower()}@{each.name.lower()}"
+        for each in site.domains
+        for account in each.accounts
+        if account.rights & ({"master", "domain"} if each is domain else {"master"})
+    ]
+
+
+def _may_send_to_all(site: Site, domain: SiteDomain) -> str:
     """Return the condition for mail to all of a domain; empty: nobody may send it."""
     action = domain.settings.text("Domain", "MailToAllAction", "nobody").lower()
+    administrators = ":".join(_administrators(site, domain))
+    login = login_name(site)
     conditions = {
         "nobody": "",
         "anybody": "yes",
         "clients": "${if def:acl_c_client}",
         "authenticated users": "${if def:authenticated_id}",
         "authenticated domain users": (
-            f"${{if match{{$authenticated_id}}{{\\N(?i)@{re.escape(domain.name)}$\\N}}}}"
+            f"${{if or{{{{match{{{login}}}{{\\N@{re.escape(domain.name.lower())}$\\N}}}}"
+            f"{{inlist{{{login}}}{{{administrators}}}}}}}}}"
         ),
+        "authenticated administrator": (f"${{if inlist{{{login}}}{{{administrators}}}}}"),
     }
     if action not in conditions:
-        raise NotApplicable(f"mail to all: Exim does not know who is an {action}")
+        raise NotApplicable(f"domain {domain.name}: MailToAllAction: {action} is not understood")
     return conditions[action]
 
 
@@ -228,7 +245,7 @@ def _domain(number: int, site: Site, domain: SiteDomain) -> str:
             "{relay=yes $address_data}fail}",
             f"data = ${{lookup{{{_KEY}}}lsearch{{{FORWARDERS}}}}}",
         ),
-        _all(number, domain),
+        _all(number, site, domain),
         _mailbox(number, site, domain),
         _detail(number, site, domain),
         _account(number, domain),
@@ -255,10 +272,8 @@ def _account(number: int, domain: SiteDomain) -> str:
     )
 
 
-def _all(number: int, domain: SiteDomain) -> str:
-    if domain.settings.flag("Domain", "AllWithForwarders"):
-        raise NotApplicable("the adapter does not send mail to all to forwarders")
-    condition, takers = _may_send_to_all(domain), _takers(domain)
+def _all(number: int, site: Site, domain: SiteDomain) -> str:
+    condition, takers = _may_send_to_all(site, domain), _takers(site, domain)
     for account in domain.accounts:
         account.settings.value("Account", "MailToAll")
     if not condition:
@@ -268,7 +283,8 @@ def _all(number: int, domain: SiteDomain) -> str:
         "driver = redirect",
         f"domains = {domain.name.lower()}",
         "local_parts = all",
-        f"condition = {condition}",
+        # Who may not send to all gets a report.
+        f"condition = ${{if !eq{{$verify_mode}}{{}}{{yes}}{{{condition}}}}}",
         "address_data = local=yes $address_data",
         f"data = {', '.join(takers)}",
         "redirect_router = router_table_end",

@@ -71,7 +71,10 @@ class EximSession(AdapterSession):
             if due > end - 1:
                 break
             if any(seconds / max(1.0, after - before) > _ATTEMPTS for before, after in coming):
-                raise NotApplicable("needs real time: a queue run for each of so many attempts")
+                raise NotApplicable(
+                    "needs real time: Exim looks whether a message is due when a queue run asks, "
+                    f"and one for each attempt would be more than {_ATTEMPTS} runs"
+                )
             clock.move(due - now + 1)
             await self._run_queue(held)
         clock.move(max(0.0, end - time.time() - clock.ahead))

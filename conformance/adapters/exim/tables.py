@@ -29,6 +29,13 @@ PASSWORDS = f"{INSIDE}/etc/passwords"
 """Login name → password, for the NTLM authenticator."""
 
 
+_OFF = {
+    "Mail": "a router could defer an account's mail (:defer:), but the adapter writes none",
+    "POP": "Dovecot could refuse the login, but the adapter opens all accounts for it",
+    "IMAP": "Dovecot could refuse the login, but the adapter opens all accounts for it",
+}
+
+
 def tables(site: Site) -> dict[str, File]:
     """Return the files."""
     accounts: dict[str, str] = {}
@@ -64,6 +71,14 @@ def tables(site: Site) -> dict[str, File]:
     return files
 
 
+def login_name(site: Site) -> str:
+    """Return the expansion that gives who has logged in, as a key of the tables."""
+    return (
+        "${lc:${if match{$authenticated_id}{@}{$authenticated_id}"
+        f"{{$authenticated_id@{site.main_domain}}}}}}}"
+    )
+
+
 def _below(path: str) -> str:
     return path.removeprefix(f"{INSIDE}/")
 
@@ -78,7 +93,8 @@ def _without_relay(site: Site) -> dict[str, str]:
             for service in ("Mail", "POP", "IMAP"):
                 if not has_service(service, domain.settings, account.settings):
                     raise NotApplicable(
-                        f"the adapter cannot switch the service {service} off for one account"
+                        f"the service {service} is disabled for {account.name}@{domain.name}: "
+                        f"{_OFF[service]}"
                     )
     return found
 

@@ -15,12 +15,45 @@ from conformance.adapters.target import AdapterSession, AdapterTarget, Folder, L
 from conformance.targets.base import Surroundings
 from conformance.targets.file import TargetFile
 
+#: Capability → what Exim has not, or has otherwise.
+_MISSING_PARTS: Mapping[str, str] = {
+    "lists": (
+        "Exim could send to the addresses of a file (a redirect router), without subscription, "
+        "modes or an archive; the adapter writes no lists"
+    ),
+    "log": (
+        "Exim and Dovecot write to syslog, without the documents' levels and tags of modules, "
+        "and the adapter shows it to no scenario"
+    ),
+    "files": (
+        "there is no base directory with the documents' files: the queue, the mailboxes and the "
+        "settings are files of other forms, and the adapter lends no disk to be filled or locked"
+    ),
+    "schedule": (
+        "Exim sends at any hour (-q is one interval between queue runs): "
+        "a program like cron would have to start them"
+    ),
+    "rules": (
+        "there are no Rules: Exim has filter files in languages of their own (its own and Sieve), "
+        "and the adapter writes none"
+    ),
+    "execute": "no rule runs a program: pipe of Exim's filters does, which the adapter writes not",
+    "pipe": (
+        "there is no PIPE module: programs hand mail in by the command exim, not by files in a "
+        "folder, and the pipe transport runs commands of the configuration, not what an address "
+        "names"
+    ),
+    "atrn": "of the commands that ask for mail Exim knows ETRN, and neither ATRN nor TURN",
+    "wakeups": "Exim's smtp transport sends mail only, and never an ETRN or ATRN to have some sent",
+}
+
 
 class EximTarget(AdapterTarget):
     """Exim of Debian's package exim4-daemon-heavy."""
 
     programs: ClassVar[Mapping[str, str]] = {EXIM: "exim4-daemon-heavy", **dovecot.PROGRAMS}
     hidden: ClassVar[Sequence[str]] = ("/var/spool/exim4", *dovecot.HIDDEN)
+    missing: ClassVar[Mapping[str, str]] = {**dovecot.MISSING, **_MISSING_PARTS}
 
     def __init__(self, file: TargetFile) -> None:
         super().__init__(file)

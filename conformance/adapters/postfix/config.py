@@ -52,7 +52,7 @@ verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
-smtp unix - - n - - smtp
+smtp unix - - n - {channels} smtp
 relay unix - - n - - smtp
 showq unix n - n - - showq
 error unix - - n - - error
@@ -73,6 +73,8 @@ class Config:
     files: dict[str, File] = field(default_factory=dict)
     services: list[str] = field(default_factory=list)
     """Lines of master.cf besides those that are always there."""
+    channels: str = "-"
+    """How many smtp(8) there may be; ``-``: Postfix's own limit."""
 
     def table(self, kind: str, name: str, lines: Iterable[str]) -> str:
         """Write a table; return what names it in main.cf, as ``cidr:/…/clients``."""
@@ -87,5 +89,7 @@ class Config:
     def finish(self) -> dict[str, File]:
         """Return all files."""
         main = "".join(f"{name} = {value}\n" for name, value in self.main.items())
-        master = _SERVICES + "".join(f"{line}\n" for line in self.services)
+        master = _SERVICES.format(channels=self.channels) + "".join(
+            f"{line}\n" for line in self.services
+        )
         return {**self.files, "etc/main.cf": File(main), "etc/master.cf": File(master)}

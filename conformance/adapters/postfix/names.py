@@ -15,11 +15,14 @@ from collections.abc import Iterator
 
 from conformance.adapters.dovecot import maildir
 from conformance.adapters.postfix.config import ETC, Config
+from conformance.adapters.postfix.mail_to_all import mail_to_all
 from conformance.adapters.sandbox import USERS
 from conformance.adapters.site import Settings, Site, SiteDomain
 from conformance.adapters.target import File
 from conformance.targets.base import NotApplicable
 from conformance.translate import Installation, Outcome, TableError, parse_table, translate
+from conformance.translate.destination import Kind
+from conformance.translate.records import Record
 
 #: Guide 3.5.2, Router, Special Addresses: names that mean something without any record.
 _SPECIAL = """\
@@ -71,16 +74,28 @@ def names(site: Site, config: Config) -> None:
     )
     if detail:
         config.main["recipient_delimiter"] = "+"
-    site.settings.refuse("LOCAL", "DirectMailbox", "virtual(8) has one mailbox an account", "no")
     site.settings.refuse(
-        "LOCAL", "EnvelopeRecipientsField", "the name of the field X-Original-To is fixed"
+        "LOCAL",
+        "DirectMailbox",
+        "virtual(8) delivers into the one mailbox that a table names for an account, and never "
+        "into one that an address names; the adapter does not deliver by dovecot-lda(1), whose -m "
+        "does",
+        "no",
     )
-    site.settings.refuse("LOCAL", "AlertPercent", "virtual(8) knows no quotas", "0")
+    site.settings.refuse(
+        "LOCAL",
+        "EnvelopeRecipientsField",
+        "virtual(8) names the recipient in X-Original-To, and this field can have no other name",
+    )
+    site.settings.refuse(
+        "LOCAL", "AlertPercent", "virtual(8) knows no quotas, Dovecot no alerts at a login", "0"
+    )
     processes = site.settings.text("LOCAL", "Processes", "-")
     if processes == "0":
-        raise NotApplicable("LOCAL Processes 0: in master.cf that means as many as you like")
+        # In master.cf this would mean: as many as you like.
+        config.add("defer_transports", ["virtual"])
     config.services.append(f"virtual unix - n n - {processes} virtual")
-    aliases = [*_all_domain_aliases(site), *_mail_to_all(site)]
+    aliases = [*_all_domain_aliases(site), *mail_to_all(site)]
     aliases += [line for domain in site.domains for line in _names(site, domain)]
     config.add("virtual_alias_maps", [config.table("texthash", "names", aliases)])
     patterns = [line for domain in site.domains for line in _unknown(site, domain)]
@@ -91,8 +106,8 @@ def names(site: Site, config: Config) -> None:
 def _qualification(settings: Settings) -> None:
     if settings.flag("Router", "AddToNonQualified"):
         raise NotApplicable(
-            "Postfix adds a domain ($mydomain) to names without a dot in headers and envelopes "
-            "of local clients only; another suffix for all cannot be set"
+            "Router AddToNonQualified: Postfix could complete names without a dot "
+            "(append_dot_mydomain, by $mydomain), in header fields too; the adapter does not"
         )
     settings.text("Router", "NonQualifiedSuffix")
 
@@ -136,35 +151,6 @@ def _names(site: Site, domain: SiteDomain) -> Iterator[str]:
         for name, target in domain.forwarders.items():
             address = target if "@" in target else f"{target}@{domain.name.lower()}"
             yield f"{name.lower()}@{host} {address}"
-
-
-def _mail_to_all(site: Site) -> Iterator[str]:
-    """Yield the addresses for all: all@domain, and alldomains at the Main Domain."""
-    everywhere: list[str] = []
-    for domain in site.domains:
-        members = list(_members(domain))
-        everywhere += members
-        if members:
-            yield f"all@{domain.name.lower()} {', '.join(members)}"
-    main = next(domain for domain in site.domains if domain.is_main)
-    if everywhere and any(_members(main)):
-        yield f"alldomains@{site.main_domain.lower()} {', '.join(everywhere)}"
-
-
-def _members(domain: SiteDomain) -> Iterator[str]:
-    everybody = domain.settings.choice(
-        "Domain", "MailToAllAction", {"nobody": False, "anybody": True, "everybody": True}, False
-    )
-    with_forwarders = domain.settings.flag("Domain", "AllWithForwarders")
-    members = [
-        account.name.lower()
-        for account in domain.accounts
-        if account.settings.flag("Account", "MailToAll", True)
-    ]
-    if with_forwarders:
-        members += [name.lower() for name in domain.forwarders]
-    if everybody:
-        yield from (f"{member}@{domain.name.lower()}" for member in members)
 
 
 def _unknown(site: Site, domain: SiteDomain) -> Iterator[str]:
@@ -222,7 +208,7 @@ def _table(site: Site, config: Config) -> None:
     )
     translation = translate(records, to="postfix", installation=installation)
     for verdict in translation.verdicts:
-        if verdict.outcome is Outcome.DROPPED:
+        if verdict.outcome is Outcome.DROPPED and not _closed_white_hole(verdict.record):
             raise NotApplicable(f"Routing Table: {verdict.record}: {verdict.reason}")
     for file in translation.files:
         if file.name != "main.cf":
@@ -242,6 +228,11 @@ def _table(site: Site, config: Config) -> None:
     refused = config.files["etc/router-refused.regexp"]
     lines = f"if !/@({known})$/\n/@[^].@[]+$/ REJECT a domain without a dot\nendif\n"
     config.files["etc/router-refused.regexp"] = File(f"{refused.text!s}{lines}")
+
+
+def _closed_white_hole(record: Record) -> bool:
+    """Tell whether a record refuses what blacklisted hosts may not send anyway."""
+    return record.left.domain == "blacklisted" and record.destination.kind is Kind.ERROR
 
 
 def escape(text: str) -> str:

@@ -51,7 +51,10 @@ def _advertised(site: Site, config: Config) -> None:
     }
     ntlm = settings.choice("SMTP", "AdvertiseNTLM", WHOM, Whom.NOBODY)
     if ntlm is not Whom.NOBODY:
-        raise NotApplicable("Postfix cannot offer one SASL mechanism to some hosts only")
+        raise NotApplicable(
+            "SMTP AdvertiseNTLM: smtpd(8) offers the SASL mechanisms of Dovecot, and Debian's has "
+            "none that is called NTLM (doveconf, auth_mechanisms)"
+        )
     config.main["smtpd_discard_ehlo_keywords"] = ", ".join(
         ["silent-discard", *(name for name, whom in withheld.items() if whom is Whom.NOBODY)]
     )

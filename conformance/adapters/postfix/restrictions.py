@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from conformance.adapters.addresses import AddressList
 from conformance.adapters.dovecot import has_service
 from conformance.adapters.postfix.config import ETC, Config
+from conformance.adapters.postfix.mail_to_all import who_may_send_to_all
 from conformance.adapters.postfix.names import glob
 from conformance.adapters.site import Settings, Site
 from conformance.adapters.target import File
@@ -50,10 +51,18 @@ def restrictions(site: Site, config: Config) -> None:
     refused = f"check_recipient_access regexp:{ETC}/router-refused.regexp"
     without_relay = list(_without_relay(site, config))
     # Who has logged in, or is a client by its name, is not looked for in any black list.
-    classes["known_sender"] = [*without_relay, refused, "reject_unlisted_recipient", "permit"]
+    to_all = list(who_may_send_to_all(site, config, classes))
+    classes["known_sender"] = [
+        *without_relay,
+        refused,
+        *to_all,
+        "reject_unlisted_recipient",
+        "permit",
+    ]
     recipient = [
         *_offenders(site, config, classes),
         refused,
+        *to_all,
         "reject_unlisted_recipient",
         "permit_mynetworks",
         *without_relay,
@@ -61,6 +70,7 @@ def restrictions(site: Site, config: Config) -> None:
     ]
     _verification(site, config, classes)
     _forced(site, config)
+    _reverse(site, config)
     config.main["smtpd_restriction_classes"] = ", ".join(classes)
     for name, members in classes.items():
         config.main[name] = ", ".join(members)
@@ -80,14 +90,21 @@ def restrictions(site: Site, config: Config) -> None:
 
 
 def _impossible(settings: Settings) -> None:
-    settings.refuse("SMTP", "CheckSPF", "Postfix has no SPF of its own", "nobody", "no")
+    settings.refuse(
+        "SMTP",
+        "CheckSPF",
+        "Postfix looks up no SPF records; a policy server of another package would "
+        "(check_policy_service, postfix-policyd-spf-python)",
+        "nobody",
+        "no",
+    )
     settings.value("SMTP", "CheckSPF")
     settings.refuse(
-        "SMTP", "ReverseConnect", "Postfix cannot probe the sender's host by its name", "nobody"
-    )
-    settings.value("SMTP", "ReverseConnect")
-    settings.refuse(
-        "Protection", "ProcessAsClient", "Postfix does not learn client addresses", "no"
+        "Protection",
+        "ProcessAsClient",
+        "smtpd(8) does not hear from where somebody has logged in by POP or IMAP; a script of "
+        "one's own (Dovecot's script-login) would have to tell it by a table",
+        "no",
     )
     settings.value("Protection", "ProcessAsClient")
     settings.value("Protection", "ProcessAsClientFor")
@@ -194,6 +211,32 @@ def _forced(site: Site, config: Config) -> None:
         "smtpd_sender_restrictions",
         [*first, "permit_sasl_authenticated", f"check_sender_access {table}"],
     )
+
+
+def _reverse(site: Site, config: Config) -> None:
+    """Write Reverse Connect: senders are probed (ADDRESS_VERIFICATION_README)."""
+    whom = site.settings.choice("SMTP", "ReverseConnect", WHOM, Whom.NOBODY)
+    if whom is Whom.NOBODY:
+        return
+    first = ["permit_mynetworks"] if whom is Whom.NON_CLIENTS else []
+    own = [f"{host.lower()} OK" for d in site.domains for host in (d.name, *d.aliases)]
+    table = config.table("texthash", "own-domains-known", own)
+    before = config.main.get("smtpd_sender_restrictions", "")
+    config.main |= {
+        "smtpd_sender_restrictions": ", ".join(
+            [
+                *([before] if before else []),
+                *first,
+                "reject_unlisted_sender",
+                f"check_sender_access {table}",
+                "reject_unverified_sender",
+            ]
+        ),
+        "unverified_sender_reject_code": "550",
+        "unverified_sender_tempfail_action": "defer",
+        "address_verify_poll_delay": "1s",
+        "address_verify_poll_count": "5",
+    }
 
 
 def _relaying(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from conformance.adapters.postfix.config import ETC, Config
 from conformance.adapters.postfix.names import escape, glob
@@ -13,6 +14,16 @@ from conformance.world.certificates import authority_pem
 
 _LATER = 7200
 """Seconds between attempts for a message that has waited for long."""
+_RETURNED: Mapping[str, tuple[str, ...]] = {
+    "body by default": (),
+    "headers by default": ("if !/ RET=/", "/^(MAIL FROM:.*)$/ ${1} RET=HDRS", "endif"),
+    "always headers": (
+        "/^(MAIL FROM:.*) RET=[A-Z]+(.*)$/ ${1}${2} RET=HDRS",
+        "/^(MAIL FROM:.*)$/ ${1} RET=HDRS",
+    ),
+    "always body": ("/^(MAIL FROM:.*) RET=[A-Z]+(.*)$/ ${1}${2}",),
+}
+"""What is to be returned → lines for smtpd_command_filter."""
 
 
 def sending(site: Site, config: Config) -> None:
@@ -52,10 +63,13 @@ def _retries(settings: Settings, config: Config) -> None:
     every = settings.seconds("SMTP", "RetryInterval", "30m") or 0
     # Left alone, the documents' servers try every two hours in the end.
     later = every if settings.given("SMTP", "RetryInterval") else max(every, _LATER)
-    settings.refuse(
-        "SMTP", "RetryInterval2", "Postfix's intervals grow with the age of the message, twofold"
-    )
-    settings.refuse("SMTP", "RetryPeriod1", "Postfix has no second interval after a period")
+    for keyword in ("RetryInterval2", "RetryPeriod1"):
+        settings.refuse(
+            "SMTP",
+            keyword,
+            "qmgr(8) lets a message wait as long again as it has waited, within "
+            "minimal_backoff_time and maximal_backoff_time; it has no period with another interval",
+        )
     lifetime = settings.seconds("SMTP", "GiveUpAfter", "5d") or 0
     warning = settings.seconds("SMTP", "WarnAfter") or 0
     config.main |= {
@@ -74,12 +88,15 @@ def _channels(settings: Settings, config: Config) -> None:
     # One connection at first, and a host that fails once is left alone until the next attempt.
     config.main["initial_destination_concurrency"] = "1"
     settings.refuse(
-        "SMTP", "AddChannelAfter", "qmgr(8) adds connections by success, not by time", "1m"
+        "SMTP",
+        "AddChannelAfter",
+        "qmgr(8) adds connections to a host by deliveries that succeed "
+        "(default_destination_concurrency_positive_feedback), not by time",
+        "1m",
     )
     settings.value("SMTP", "AddChannelAfter")
-    channels = settings.text("SMTP", "OutputChannels", "-")
-    if channels != "-":
-        raise NotApplicable("a limit of all connections taken together is a process limit")
+    # Each smtp(8) has one connection.
+    config.channels = settings.text("SMTP", "OutputChannels", "-")
 
 
 def _secure(settings: Settings, config: Config) -> None:
@@ -118,7 +135,9 @@ def _addresses(site: Site, config: Config) -> None:
         use = domain.settings.choice("Domain", "RelayAddress", meanings, "any")
         if use == "same":
             raise NotApplicable(
-                "smtp(8) does not know by which address a message came: its own cannot follow it"
+                f"domain {domain.name}: RelayAddress same: smtp(8) is not told to which address "
+                "of the server a message came (only an instance of Postfix for each address would "
+                "know, postmulti(1))"
             )
         if use == "first" and domain.addresses:
             name = f"smtp-{len(lines)}"
@@ -146,7 +165,7 @@ def _held(site: Site, config: Config) -> None:
     if domains:
         lines = [f"/@{glob(domain)}$/ hold:" for domain in domains]
         config.add("transport_maps", [config.table("regexp", "held", lines)])
-        config.main["defer_transports"] = "hold"
+        config.add("defer_transports", ["hold"])
         config.services.append("hold unix - - n - - smtp")
 
 
@@ -154,10 +173,7 @@ def _reports(settings: Settings, config: Config) -> None:
     copies = settings.text("Queue", "CopyFailuresTo")
     if copies:
         config.main |= {"notify_classes": "bounce", "bounce_notice_recipient": copies}
-    settings.refuse(
-        "Queue",
-        "FailureReturn",
-        "bounce(8) returns what the sender asks for (RET), else the message",
-        "body by default",
-    )
-    settings.value("Queue", "FailureReturn")
+    # bounce(8) obeys RET, and returns the message if there is none: so RET is written as it is due.
+    rules = settings.choice("Queue", "FailureReturn", _RETURNED, ())
+    if rules:
+        config.main["smtpd_command_filter"] = config.table("regexp", "returned", rules)

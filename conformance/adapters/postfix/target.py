@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from conformance.adapters import dovecot
@@ -30,11 +31,48 @@ _FOLDERS = {
 }
 
 
+#: Capability → what Postfix has not, or has otherwise.
+_MISSING_PARTS: Mapping[str, str] = {
+    "route": (
+        "Postfix has no test that only tells where an address leads (sendmail -bv asks the remote "
+        "hosts, and answers by mail; postmap -q asks one table), and the adapter makes none up"
+    ),
+    "lists": (
+        "Postfix could send to the addresses of a file (:include: of aliases(5)), without "
+        "subscription, modes or an archive; the adapter writes no lists"
+    ),
+    "log": (
+        "Postfix and Dovecot write to syslog, without the documents' levels and tags of modules, "
+        "and the adapter shows it to no scenario"
+    ),
+    "files": (
+        "there is no base directory with the documents' files: the queue, the mailboxes and the "
+        "settings are files of other forms, and the adapter lends no disk to be filled or locked"
+    ),
+    "schedule": (
+        "Postfix sends at any hour (queue_run_delay is one interval): "
+        "a program like cron would have to hold and flush the queue"
+    ),
+    "rules": (
+        "there are no Rules: accounts would have Sieve scripts (dovecot-sieve, a package "
+        "of its own), the server header_checks"
+    ),
+    "execute": "no rule runs a program: pipe(8) does, for addresses that master.cf knows",
+    "pipe": (
+        "there is no PIPE module: programs hand mail in by sendmail(1), not by files in a folder, "
+        "and pipe(8) runs commands of master.cf, not what an address names"
+    ),
+    "atrn": "of the commands that ask for mail smtpd(8) knows ETRN, and neither ATRN nor TURN",
+    "wakeups": "smtp(8) sends mail only, and never an ETRN or ATRN to have some sent",
+}
+
+
 class PostfixTarget(AdapterTarget):
     """Postfix and Dovecot, configured from a site."""
 
     programs: ClassVar = {_MASTER: "postfix", **dovecot.PROGRAMS}
     hidden = ("/etc/postfix", *dovecot.HIDDEN)
+    missing: ClassVar[Mapping[str, str]] = {**dovecot.MISSING, **_MISSING_PARTS}
 
     def layout(self, site: Site) -> Layout:
         """Return files, folders and services for a site. Raises NotApplicable."""
@@ -76,25 +114,50 @@ def _refuse(site: Site) -> None:
         settings.refuse(module, keyword, reason)
     for domain in site.domains:
         for account in domain.accounts:
-            account.settings.refuse(
-                "Account", "MaxAccountSize", "virtual(8) knows no quota for a maildir", "unlimited"
-            )
+            account.settings.refuse("Account", "MaxAccountSize", _NO_QUOTA, "unlimited")
             if not has_service("Mail", domain.settings, account.settings):
                 raise NotApplicable(
-                    f"the service Mail is disabled for {account.name}@{domain.name}: "
-                    "virtual(8) cannot keep the mail of one account in the queue"
+                    f"the service Mail is disabled for {account.name}@{domain.name}: {_NO_SERVICE}"
                 )
 
 
+_NO_QUOTA = (
+    "virtual(8) limits the size of a message in a maildir, not that of a mailbox "
+    "(virtual_mailbox_limit); the adapter does not deliver by dovecot-lda(1), whose plugin does"
+)
+_NO_SERVICE = (
+    "mail for one account can be deferred (transport(5), retry:), but for no other time than all "
+    "mail (maximal_queue_lifetime)"
+)
+_NO_FLOW = (
+    "anvil(8) counts what a client sends (smtpd_client_message_rate_limit), "
+    "not what an account receives"
+)
 _MISSING = (
-    ("LOCAL", "KeepIfFull", "virtual(8) knows no quota for a maildir"),
-    ("LOCAL", "FullPercent", "virtual(8) knows no quota for a maildir"),
-    ("LOCAL", "KeepIfDisabled", "virtual(8) cannot keep the mail of one account in the queue"),
+    ("LOCAL", "KeepIfFull", _NO_QUOTA),
+    ("LOCAL", "FullPercent", _NO_QUOTA),
+    ("LOCAL", "KeepIfDisabled", _NO_SERVICE),
     ("LOCAL", "WarnAfter", "only all warnings together can be delayed (delay_warning_time)"),
-    ("LOCAL", "FlowLimit", "mail is counted by client (anvil(8)), not by recipient"),
-    ("LOCAL", "FlowPeriod", "mail is counted by client (anvil(8)), not by recipient"),
-    ("Queue", "ReportingDelay", "bounce(8) reports at once"),
-    ("Queue", "EnqueuerProcessors", "Postfix has no such part"),
-    ("Queue", "DequeuerProcessors", "Postfix has no such part"),
-    ("Queue", "RecycleTempFiles", "Postfix has no such files"),
+    ("LOCAL", "FlowLimit", _NO_FLOW),
+    ("LOCAL", "FlowPeriod", _NO_FLOW),
+    (
+        "Queue",
+        "ReportingDelay",
+        "bounce(8) reports when an attempt to deliver a message is over; it knows no time to wait",
+    ),
+    (
+        "Queue",
+        "EnqueuerProcessors",
+        "one cleanup(8) takes each message in; no number of them to share the work can be set",
+    ),
+    (
+        "Queue",
+        "DequeuerProcessors",
+        "there is one qmgr(8), which hands out all deliveries and reports; it cannot be several",
+    ),
+    (
+        "Queue",
+        "RecycleTempFiles",
+        "cleanup(8) makes a new queue file for each message, and no setting lets it use one again",
+    ),
 )
