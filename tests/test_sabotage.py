@@ -131,6 +131,7 @@ def test_a_change_is_applied_to_the_copy(tmp_path):
 
 def test_in_brief_the_cases_together_meet_every_scenario(scenarios):
     met = set()
+    assert len(TABLE) >= PORTIONS
     for number in range(PORTIONS):
         run = {scenario.id for scenario in chosen(SAMPLE, number, scenarios, full=False)}
         assert "router/loop" in run
