@@ -249,10 +249,9 @@ SABOTAGES = (
     ),
     _case(
         "full-disk-goes-unnoticed",
-        "queue/directory.py",
-        "                view = view[os.write(self._fd, view) :]",
-        "                try:\n                    view = view[os.write(self._fd, view) :]\n"
-        "                except OSError:\n                    break",
+        "queue/changes.py",
+        "        os.close(descriptor)\n        raise\n    return descriptor",
+        "        pass\n    return descriptor",
         "disk-full-receiving",
     ),
     _case(

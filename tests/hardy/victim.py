@@ -108,8 +108,14 @@ class Victim:
     # What it looks like from outside -------------------------------------------------------------
 
     def descriptors(self) -> int:
-        """Return how many files and sockets the process has open."""
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+        """Return how many files and sockets the process has open.
+
+        Not counted are those to processes that it has begun: one writes its queue's files once
+        there was a crowd.
+        """
+        pid = self.process.pid
+        begun = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return len(list(Path(f"/proc/{pid}/fd").iterdir())) - len(begun)
 
     def memory(self) -> int:
         """Return the octets of memory that the process has."""
