@@ -27,8 +27,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from reference.kernel.clock import Clock, Timer
+from reference.kernel.eager import is_idle, send_at_once, write_now
 from reference.kernel.work import Token, Work
-from reference.protocols.eager import is_idle, send_at_once, write_now
 from reference.protocols.tls import Side
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
@@ -23,20 +23,14 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
-from reference.protocols.eager import write_now
+from reference.kernel.eager import write_now
 from reference.queue import changes as program
 from reference.queue.changes import Change, packed
+from reference.queue.directory import Log
 
 #: Changes of one round from which on a process is worth its start.
 CROWD = 8
 FAILURE, LOW_LEVEL = 1, 4
-
-
-class Log(Protocol):
-    """The server's log, as the writer uses it."""
-
-    def write(self, level: int, tag: str, text: str) -> None:
-        """Write a record."""
 
 
 class Writer:
