@@ -167,6 +167,10 @@ class SiteAccount:
         self._wishes.take(self._rights)
         return frozenset(right.lower() for right in self._spec.rights)
 
+    def administers(self, *, own: bool) -> bool:
+        """Tell whether it may administer its ``own`` domain, or another one."""
+        return bool(self.rights & ({"master", "domain"} if own else {"master"}))
+
 
 class SiteDomain:
     """A domain; its settings are those of the module ``Domain``."""
@@ -199,6 +203,17 @@ class SiteDomain:
         """Name → address."""
         found: Mapping[str, str] = self._take("forwarders")
         return found
+
+    def takers_of_mail_to_all(self) -> list[str]:
+        """Return the addresses of accounts that take it, and of forwarders if they are to."""
+        with_forwarders = self.settings.flag("Domain", "AllWithForwarders")
+        names = [
+            account.name
+            for account in self.accounts
+            if account.settings.flag("Account", "MailToAll", True)
+        ]
+        names += self.forwarders if with_forwarders else []
+        return [f"{name.lower()}@{self.name.lower()}" for name in names]
 
     @property
     def addresses(self) -> tuple[str, ...]:

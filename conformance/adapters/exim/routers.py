@@ -157,17 +157,9 @@ def _all_domains(site: Site) -> str:
 
 
 def _takers(site: Site, domain: SiteDomain) -> list[str]:
-    """Return who takes mail to all, if the domain does: accounts, and forwarders if they are to."""
-    with_forwarders = domain.settings.flag("Domain", "AllWithForwarders")
-    if not _may_send_to_all(site, domain):
-        return []
-    names = [
-        account.name
-        for account in domain.accounts
-        if account.settings.flag("Account", "MailToAll", True)
-    ]
-    names += domain.forwarders if with_forwarders else []
-    return [f"{name.lower()}@{domain.name.lower()}" for name in names]
+    """Return who takes mail to all, if anybody may send it."""
+    takers = domain.takers_of_mail_to_all()
+    return takers if _may_send_to_all(site, domain) else []
 
 
 def _administrators(site: Site, domain: SiteDomain) -> list[str]:
@@ -176,7 +168,7 @@ def _administrators(site: Site, domain: SiteDomain) -> list[str]:
         f"{account.name.lower()}@{each.name.lower()}"
         for each in site.domains
         for account in each.accounts
-        if account.rights & ({"master", "domain"} if each is domain else {"master"})
+        if account.administers(own=each is domain)
     ]
 
 

@@ -27,27 +27,19 @@ def mail_to_all(site: Site) -> Iterator[str]:
     """Yield the addresses for all: all@domain, and alldomains at the Main Domain."""
     everywhere: list[str] = []
     for domain in site.domains:
-        members = list(_members(domain))
+        members = _members(domain)
         everywhere += members
         if members:
             yield f"all@{domain.name.lower()} {', '.join(members)}"
     main = next(domain for domain in site.domains if domain.is_main)
-    if everywhere and any(_members(main)):
+    if everywhere and _members(main):
         yield f"alldomains@{site.main_domain.lower()} {', '.join(everywhere)}"
 
 
-def _members(domain: SiteDomain) -> Iterator[str]:
+def _members(domain: SiteDomain) -> list[str]:
+    takers = domain.takers_of_mail_to_all()
     action = domain.settings.text("Domain", "MailToAllAction", "nobody").lower()
-    with_forwarders = domain.settings.flag("Domain", "AllWithForwarders")
-    members = [
-        account.name.lower()
-        for account in domain.accounts
-        if account.settings.flag("Account", "MailToAll", True)
-    ]
-    if with_forwarders:
-        members += [name.lower() for name in domain.forwarders]
-    if action != "nobody":
-        yield from (f"{member}@{domain.name.lower()}" for member in members)
+    return takers if action != "nobody" else []
 
 
 def who_may_send_to_all(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
@@ -80,8 +72,7 @@ def _senders_to_all(site: Site, domain: SiteDomain, wanted: str) -> Iterator[str
     for each in site.domains:
         own = each is domain
         for account in each.accounts:
-            rights = account.rights & ({"master", "domain"} if own else {"master"})
-            if rights or (own and wanted == "domain users"):
+            if account.administers(own=own) or (own and wanted == "domain users"):
                 for name in (account.name, *account.aliases):
                     yield from (f"{name}@{h}".lower() + " OK" for h in (each.name, *each.aliases))
                     if each.is_main:
