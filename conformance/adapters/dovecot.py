@@ -44,6 +44,10 @@ MISSING: Mapping[str, str] = {
         "keys, requests and certificates are made by programs like openssl, not by commands "
         "to the server"
     ),
+    "files": (
+        "there is no base directory with the documents' files: the queue, the mailboxes and the "
+        "settings are files of other forms, and the adapter lends no disk to be filled or locked"
+    ),
     "xtnd-xmit": "Dovecot's pop3 has no XTND XMIT",
     "clock-jumps": (
         "libfaketime's clock is moved as time passes, and the adapter has no second one "

@@ -25,10 +25,6 @@ _MISSING_PARTS: Mapping[str, str] = {
         "Exim and Dovecot write to syslog, without the documents' levels and tags of modules, "
         "and the adapter shows it to no scenario"
     ),
-    "files": (
-        "there is no base directory with the documents' files: the queue, the mailboxes and the "
-        "settings are files of other forms, and the adapter lends no disk to be filled or locked"
-    ),
     "schedule": (
         "Exim sends at any hour (-q is one interval between queue runs): "
         "a program like cron would have to start them"

@@ -45,10 +45,6 @@ _MISSING_PARTS: Mapping[str, str] = {
         "Postfix and Dovecot write to syslog, without the documents' levels and tags of modules, "
         "and the adapter shows it to no scenario"
     ),
-    "files": (
-        "there is no base directory with the documents' files: the queue, the mailboxes and the "
-        "settings are files of other forms, and the adapter lends no disk to be filled or locked"
-    ),
     "schedule": (
         "Postfix sends at any hour (queue_run_delay is one interval): "
         "a program like cron would have to hold and flush the queue"
