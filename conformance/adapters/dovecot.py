@@ -31,7 +31,7 @@ PROGRAMS = {
 }
 HIDDEN = ("/etc/dovecot",)
 RUNNING = "dovecot"
-"""The folder of its sockets; nothing in it outlives it (``Layout.volatile``)."""
+"""The folder of its sockets and locks."""
 MISSING: Mapping[str, str] = {
     "cli": "no server here speaks the documents' CLI (PWD port): what it would say is set in files",
     "http": "there is no web server",
@@ -90,7 +90,8 @@ def dovecot(site: Site) -> Access:
     return Access(
         files=files,
         folders={
-            RUNNING: Folder(),
+            # A lock that is left in it would be waited for.
+            RUNNING: Folder(volatile=True),
             "mail": Folder(owner="vmail"),
         },
         service=Service(

@@ -27,6 +27,9 @@ class Folder:
     mode: int = 0o755
     owner: str = "root"
     group: str = ""
+    volatile: bool = False
+    """It holds nothing but what belongs to running programs (sockets, locks): made anew at each
+    start, whatever ended the programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +39,6 @@ class Layout:
     files: Mapping[str, File]
     folders: Mapping[str, Folder] = field(default_factory=dict)
     services: Sequence[Service]
-    volatile: Sequence[str] = ()
-    """Folders of ``folders`` that hold nothing but what belongs to running programs."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Documented ports that differ (service → port)."""
     hosts: Mapping[str, str] = field(default_factory=dict)

@@ -116,11 +116,11 @@ class AdapterSession(ProcessSession):
         self._may_end = False
 
     def _forget_volatile(self) -> None:
-        """Make the folders anew that a program of a former start may have left sockets in."""
-        for path in self.layout.volatile:
-            shutil.rmtree(self.sandbox.folder / path, ignore_errors=True)
-            folder = self.layout.folders[path]
-            self.sandbox.make(path, mode=folder.mode, owner=folder.owner, group=folder.group)
+        """Make the folders anew that a program of a former start may have left something in."""
+        for path, folder in self.layout.folders.items():
+            if folder.volatile:
+                shutil.rmtree(self.sandbox.folder / path, ignore_errors=True)
+                self.sandbox.make(path, mode=folder.mode, owner=folder.owner, group=folder.group)
 
     def _with_clock(self, service: Service) -> Service:
         if self.clock is None or not service.clock or not library():

@@ -83,7 +83,6 @@ class PostfixTarget(AdapterTarget):
         return Layout(
             files={**config.finish(), **access.files},
             folders={**_FOLDERS, **access.folders},
-            volatile=[dovecot.RUNNING],
             # check_recipient_mx_access looks the server's own name up.
             hosts={site.main_domain: site.addresses[0]},
             services=[
