@@ -59,13 +59,13 @@ CASES = (
             _ALL,
             'if access in (_NOBODY, "anybody"):\n            return access != _NOBODY',
             "if access:\n            return access != _NOBODY",
-            "local-delivery/all-access",
+            "local-delivery/all-access-denied",
         ),
         users_of_other_domains_may_write_to_all=(
             _ALL,
             'if access == "Authenticated Domain Users" and account.domain is domain:',
             'if access == "Authenticated Domain Users":',
-            "local-delivery/all-access",
+            "local-delivery/all-access-denied",
         ),
         mail_to_all_passes_the_forwarders=(
             _ALL,
