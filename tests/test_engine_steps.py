@@ -85,6 +85,12 @@ MET = {
     "mail refused anywhere": """\
   - mail: {to: x@mycompany.com, refused: {at: {anywhere: 550}}}
 """,
+    "mail refused at once or later": """\
+  - mail: {from: john@mycompany.com, to: x@mycompany.com, refused: {at: {sometime: 5*}}}
+  - bounced: {to: john@mycompany.com, count: 0}
+  - mail: {from: john@mycompany.com, to: a@nowhere.com, refused: {at: {sometime: 5*}}}
+  - bounced: {to: john@mycompany.com}
+""",
     "route": """\
   - route: {john@mycompany.com: LOCAL john, a@relay.com: not LOCAL, x@mycompany.com: error}
 """,
@@ -301,6 +307,20 @@ UNMET = {
     "refused otherwise": (
         "  - mail: {to: x@mycompany.com, refused: {at: {anywhere: 4*}}}\n",
         "the message got 550",
+    ),
+    "refused at no time": (
+        (
+            "  - mail: {from: john@mycompany.com, to: john@mycompany.com,"
+            " refused: {at: {sometime: 5*}}}\n"
+        ),
+        "no delivery reports of 1 in the INBOX of john@mycompany.com",
+    ),
+    "refused for now": (
+        (
+            "  - mail: {from: john@mycompany.com, to: [x@mycompany.com, john@mycompany.com],"
+            " refused: {at: {sometime: 4*}}}\n"
+        ),
+        "RCPT TO:<x@mycompany.com> got 550",
     ),
     "refused": ("  - smtp: |\n      --- refused\n", "the connection was taken, expected a refusal"),
     # What the other connection hears comes later than the reply that nobody reads.

@@ -281,6 +281,13 @@ STEPS = {
         "- mail: {to: a@b.c, refused: {at: {mial: 5*}}}",
         "7:36: unknown place “mial”; did you mean “mail”?",
     ),
+    "sender of what may come back": (
+        "- mail: {to: a@b.c, from: x@b.c, refused: {at: {sometime: 5*}}}",
+        (
+            "7:27: the account “x@b.c” is not in given; add it there, for the sender may get a "
+            "report, or write “anywhere” instead of “sometime”"
+        ),
+    ),
     "refused stranger": (
         "- mail: {to: a@b.c, refused: a@b.d}",
         "7:30: “a@b.d” is no recipient of this mail; did you mean “a@b.c”?",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from conformance.run.judge_delivery import judge_bounced
 from conformance.run.scene import Mismatch, Scene
 from conformance.scenario.model import Step
-from conformance.scenario.steps import MailStep, Refusal
+from conformance.scenario.patterns import Pattern, escape_glob
+from conformance.scenario.steps import BouncedStep, MailStep, Refusal
 from conformance.world.clients.line import ClientError, Reply
 from conformance.world.clients.submit import Credentials, Envelope, Submission, positive, submit
 
@@ -19,10 +21,24 @@ async def judge_mail(scene: Scene, step: Step) -> None:
     value: MailStep = step.value
     channel = f"mail from {value.source}"
     for _ in range(value.repeat):
-        complaint, lost = await _send(scene, value, channel)
+        complaint, sent = await _send(scene, value, channel)
         if complaint is not None:
             scene.transcript.mark_bad(channel, complaint.line)
-            raise Mismatch(complaint.sentence, lost=lost)
+            raise Mismatch(complaint.sentence, lost=sent is None or bool(sent.broken))
+        if sent is not None and sent.taken and _refusals(value).get("sometime"):
+            for address in sent.accepted:
+                await _returned(scene, step, address)
+
+
+async def _returned(scene: Scene, step: Step, address: str) -> None:
+    """Find the delivery report about a recipient. Raises Mismatch."""
+    report = BouncedStep(to=step.value.sender, recipient=Pattern(escape_glob(address)))
+    await judge_bounced(scene, replace(step, value=report))
+
+
+def _refusals(value: MailStep) -> dict[str, Refusal]:
+    """Return the refusals at places other than a recipient, by their places."""
+    return {refusal.place: refusal for refusal in value.refused if refusal.place != "rcpt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +50,10 @@ class _Complaint:
     """The line of the transcript that it is about; None: the last one."""
 
 
-async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[_Complaint | None, bool]:
-    """Send it once; return what is wrong, and whether the connection broke."""
+async def _send(
+    scene: Scene, value: MailStep, channel: str
+) -> tuple[_Complaint | None, Submission | None]:
+    """Send it once; return what is wrong and the session, None if there was none."""
     credentials = None
     if value.account:
         password = value.password or scene.password(value.account)
@@ -55,24 +73,29 @@ async def _send(scene: Scene, value: MailStep, channel: str) -> tuple[_Complaint
             seconds=scene.patience,
         )
     except ClientError as error:
-        return _Complaint(str(error)), True
+        return _Complaint(str(error)), None
     complaint = next(_complaints(value, submission), None)
     if submission.broken:
-        return complaint or _Complaint(submission.broken), True
-    return complaint, False
+        complaint = complaint or _Complaint(submission.broken)
+    return complaint, submission
 
 
 def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]:
     """Yield what did not go as expected, in the order of the session."""
-    refusals = {r.place: r for r in value.refused if r.place != "rcpt"}
+    refusals = _refusals(value)
     by_recipient = {r.recipient: r for r in value.refused if r.place == "rcpt"}
     yield from _phase("the connection", submission.greeting, refusals.get("connect"))
     if submission.greeting is not None and positive(submission.greeting):
         yield from _phase("EHLO and HELO", submission.helo, None)
     if value.account:
         yield from _phase(f"AUTH as {value.account}", submission.auth, refusals.get("auth"))
-    if "anywhere" in refusals:
-        yield from _somewhere(submission, refusals["anywhere"])
+    if "sometime" in refusals and submission.taken:
+        for address, reply in submission.recipients:
+            if not positive(reply):
+                yield from _phase(f"RCPT TO:<{address}>", reply, refusals["sometime"])
+        return
+    for place in refusals.keys() & {"anywhere", "sometime"}:
+        yield from _somewhere(submission, refusals[place])
         return
     yield from _phase(f"MAIL FROM:<{value.sender}>", submission.mail, refusals.get("mail"))
     for address, reply in submission.recipients:

@@ -125,8 +125,10 @@ def _of_step(step: Step) -> Iterator[str]:
     match step.value:
         case DialogueStep() as dialogue:
             yield from _of_dialogue(dialogue)
-        case MailStep():
+        case MailStep(refused=refusals):
             yield "smtp"
+            if any(refusal.place == "sometime" for refusal in refusals):
+                yield "pop"
         case DeliveredStep(mailbox=mailbox):
             yield "pop" if mailbox.upper() == "INBOX" else "imap"
         case NotDeliveredStep() | BouncedStep(host=""):

@@ -16,7 +16,9 @@ class References:
         self._messages = messages
         self._complaints = complaints
 
-    def account(self, place: Placed, account: str) -> None:
+    def account(
+        self, place: Placed, account: str, *, instead: str = "or give its “password” here"
+    ) -> None:
         """Check that the account, by name or alias, is one of ``given``."""
         main = self._given.main_domain
         known = [
@@ -37,7 +39,7 @@ class References:
             self._complaints.add(
                 place,
                 f"the account “{account}” is not in given{suggest(account, known)}; "
-                "add it there, or give its “password” here",
+                f"add it there, {instead}",
             )
 
     def peer(self, place: Placed, name: str) -> bool:

@@ -163,6 +163,9 @@ class StepReader:
             self._references.server_address(_at(node, "server"), mail.server)
         if mail.account and not mail.password:
             self._references.account(_at(node, "as"), mail.account)
+        if any(refusal.place == "sometime" for refusal in mail.refused):
+            instead = "for the sender may get a report, or write “anywhere” instead of “sometime”"
+            self._references.account(_at(node, "from"), mail.sender, instead=instead)
         return replace(mail, refused=self._refusals(mail, _at(node, "refused")))
 
     def _refusals(self, mail: MailStep, place: Placed) -> tuple[Refusal, ...]:

@@ -43,7 +43,7 @@ ROUTE_MODULES = ("LOCAL", "SMTP", "LIST", "SYSTEM", "UUCP", "PIPE")
 #: What a file or an answer can be in the documents' format.
 DATA_KINDS = ("dictionary", "array", "string")
 #: Where a mail step can be refused besides its recipients.
-PLACES = ("connect", "auth", "mail", "data", "message", "anywhere")
+PLACES = ("connect", "auth", "mail", "data", "message", "anywhere", "sometime")
 
 _REPLY = re.compile(r"(\*|[2-5][0-9*]{0,2}|[+-][A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 _ANY_REFUSAL = ReplyPattern("5*")

@@ -75,7 +75,8 @@ class Refusal:
 
     place: str
     """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``; ``anywhere``: at any of
-    the last four, or for all recipients."""
+    the last three, or for all recipients; ``sometime``: anywhere, or after the message has been
+    accepted: the sender, a local account, gets a delivery report about each recipient."""
     recipient: str = ""
     """For ``rcpt``: which one, as in ``MailStep.to``."""
     reply: ReplyPattern = field(default_factory=lambda: ReplyPattern("5*"))

@@ -42,6 +42,13 @@ CASES = (
             "return name",
             "local-delivery/detail-direct",
         ),
+        # Disabled Mail Service
+        mail_for_a_disabled_service_is_dropped=(
+            _DELIVERY,
+            "self._suspend(queue, Obstacle.DISABLED)",
+            "queue.transfers = []",
+            "local-delivery/mail-service-not-kept",
+        ),
         # Mail to all
         all_domains_in_every_domain=(
             _ALL,
