@@ -102,6 +102,31 @@ def test_the_order_of_the_lists_of_addresses() -> None:
     ]
 
 
+def test_a_client_by_its_name_is_in_no_black_list() -> None:
+    given = replace(GIVEN, blacklisted=("10.0.0.0/8",), client_names=("*.campus.edu",))
+    found = made(given)
+    for who in ("blacklisted_host", "suspect_host"):
+        assert found[who].split(", ")[1].startswith("check_client_access regexp:")
+    assert "suspect_host" not in made(replace(given, client_names=()))
+
+
+def test_the_queue_of_a_host_is_held_whatever_is_routed_to_it() -> None:
+    found = made(
+        replace(
+            with_settings("SMTP", HoldDomains=["*.Client.com", "port.com"]),
+            router="a.com = mail.client.com.smtp\nb.com = client.com.smtp\n"
+            "c.com = port.com.26.smtp\nd.com = port.com.465.smtp\n",
+        )
+    )
+    routes = found["router-transport.regexp"].splitlines()
+    assert [line.split(maxsplit=1)[1] for line in routes[-4:]] == [
+        "hold:mail.client.com",
+        "smtp:client.com",
+        "hold:[port.com]:26",
+        "smtps:[port.com]:465",
+    ]
+
+
 def test_names_of_clients_are_looked_up_only_where_they_matter() -> None:
     assert made(GIVEN)["smtpd_peername_lookup"] == "no"
     given = replace(GIVEN, client_names=("*.campus.edu",))

@@ -75,7 +75,8 @@ def _banned(site: Site, config: Config) -> None:
         config.add("header_checks", [config.table("regexp", "header-checks", _lines(header))])
     if body:
         table = config.table("regexp", "body-checks", _lines(body))
-        config.main |= {"body_checks": table, "mime_header_checks": table}
+        places = ("body_checks", "mime_header_checks", "nested_header_checks")
+        config.main |= dict.fromkeys(places, table)
 
 
 def _lines(patterns: Sequence[str]) -> list[str]:

@@ -117,8 +117,9 @@ def cidr(addresses: AddressList, action: str) -> list[str]:
 
 def _offenders(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
     """Yield what looks for hosts of the blacklist; clients are never looked for."""
+    known = ["check_sasl_access static:known_sender", *_clients_by_name(site, config)]
     classes["blacklisted_host"] = [
-        "check_sasl_access static:known_sender",
+        *known,
         f"check_recipient_access regexp:{ETC}/router-white-hole-redirect.regexp",
         f"check_recipient_access regexp:{ETC}/router-white-hole-permit.regexp",
         f"check_client_access static:{{{_blacklisted(site)}}}",
@@ -128,8 +129,8 @@ def _offenders(site: Site, config: Config, classes: dict[str, list[str]]) -> Ite
     lines += cidr(site.clients, "DUNNO")
     lines += cidr(site.white_holes, "DUNNO")
     lines += cidr(site.blacklisted, "blacklisted_host")
-    if suspects:
-        classes["suspect_host"] = ["check_sasl_access static:known_sender", *suspects]
+    if suspects or len(known) > 1:
+        classes["suspect_host"] = [*known, *suspects]
         lines.append("0.0.0.0/0 suspect_host")
     yield f"check_client_access {config.table('cidr', 'offenders', lines)}"
 
@@ -154,15 +155,9 @@ def _suspects(site: Site, config: Config, classes: dict[str, list[str]]) -> Iter
     servers = settings.texts("Protection", "RBLServers")
     if not settings.flag("Protection", "UseBlacklistingDNS"):
         servers = ()
-    names = settings.texts("Protection", "ClientNames")
-    if not settings.flag("Protection", "DetectClientsByName"):
-        names = ()
-    names = (*site.client_names, *names)
     # Without any need for it smtpd(8) does not ask for a client's name.
-    config.main["smtpd_peername_lookup"] = "yes" if bad or good or names else "no"
-    if names:
-        patterns = [f"/^{glob(name)}$/ known_sender" for name in names]
-        yield f"check_client_access {config.table('regexp', 'client-names', patterns)}"
+    named = bad or good or _client_names(site)
+    config.main["smtpd_peername_lookup"] = "yes" if named else "no"
     ranges = ("127.0.0.[2..255]", "127.0.[1..255].[0..255]", "127.1.[0..255].[0..255]")
     asked = [f"reject_rbl_client {server}={range_}" for server in servers for range_ in ranges]
     if asked:
@@ -176,6 +171,21 @@ def _suspects(site: Site, config: Config, classes: dict[str, list[str]]) -> Iter
     if asked:
         lines.append("/./ listed_host")
     yield f"check_reverse_client_hostname_access {config.table('regexp', 'host-names', lines)}"
+
+
+def _client_names(site: Site) -> tuple[str, ...]:
+    settings = site.settings
+    names = settings.texts("Protection", "ClientNames")
+    if not settings.flag("Protection", "DetectClientsByName"):
+        names = ()
+    return (*site.client_names, *names)
+
+
+def _clients_by_name(site: Site, config: Config) -> Iterator[str]:
+    """Yield what tells clients by their names."""
+    patterns = [f"/^{glob(name)}$/ known_sender" for name in _client_names(site)]
+    if patterns:
+        yield f"check_client_access {config.table('regexp', 'client-names', patterns)}"
 
 
 def _without_relay(site: Site, config: Config) -> Iterator[str]:

@@ -120,11 +120,20 @@ def _secure(settings: Settings, config: Config) -> None:
                 ["/^4(\\.7\\.[45] .*)/ 5${1}"],
             ),
         }
-    transports = config.files["etc/router-transport.regexp"]
-    text = re.sub(r"smtp:(\S+:465)$", r"smtps:\1", str(transports.text), flags=re.MULTILINE)
-    config.files["etc/router-transport.regexp"] = File(text)
+    _give_routes_to(config, "smtps", re.compile(r".+:465"))
     at_once = "-o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt"
     config.services.append(f"smtps unix - - n - - smtp {at_once}")
+
+
+def _give_routes_to(config: Config, service: str, hosts: re.Pattern[str]) -> None:
+    """Give the routes of the Routing Table to such hosts a service of their own."""
+
+    def named(route: re.Match[str]) -> str:
+        return f"{service}:{route[1]}" if hosts.fullmatch(route[1]) else route[0]
+
+    path = "etc/router-transport.regexp"
+    text = re.sub(r"\bsmtp:(\S+)$", named, str(config.files[path].text), flags=re.MULTILINE)
+    config.files[path] = File(text)
 
 
 def _addresses(site: Site, config: Config) -> None:
@@ -165,6 +174,8 @@ def _held(site: Site, config: Config) -> None:
     if domains:
         lines = [f"/@{glob(domain)}$/ hold:" for domain in domains]
         config.add("transport_maps", [config.table("regexp", "held", lines)])
+        hosts = "|".join(glob(domain) for domain in domains)
+        _give_routes_to(config, "hold", re.compile(rf"\[?({hosts})\]?(:[0-9]+)?", re.IGNORECASE))
         config.add("defer_transports", ["hold"])
         config.services.append("hold unix - - n - - smtp")
 
