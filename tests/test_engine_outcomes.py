@@ -187,6 +187,19 @@ def test_an_engine_that_is_killed_makes_one_error_and_comes_back(tmp_path):
         assert engine.run(scenario(tmp_path, f"steps:\n{MAIL}")).outcome is Outcome.PASSED
 
 
+def test_engines_that_die_one_after_the_other_are_given_up(tmp_path):
+    with client(toy_target(tmp_path)) as engine:
+        case = scenario(tmp_path, f"steps:\n{MAIL}")
+        for _ in range(ENOUGH):
+            assert engine.hopeless == ""
+            engine.begin()
+            os.killpg(engine._process.pid, signal.SIGKILL)
+            assert engine.run(case).outcome is Outcome.ERROR
+        assert engine.hopeless == "given up after 3 scenarios in a row: the engine died (signal 9)"
+        assert engine.run(case).reason == engine.hopeless
+        assert engine._process is None
+
+
 def test_a_plan_that_the_target_does_not_support_is_said_once(tmp_path):
     target = toy_target(tmp_path, more="")
     target.write_text(target.read_text().replace("[start]", 'plans = ["loopback"]\n[start]'))

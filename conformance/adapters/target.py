@@ -28,6 +28,8 @@ over /usr in the sandbox; a folder that does not exist is left out. Paths in fil
 from __future__ import annotations
 
 import abc
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -53,6 +55,8 @@ class AdapterTarget(Target):
 
     programs: ClassVar[Mapping[str, str]] = {}
     """Program, as the sandbox finds it → Debian package that has it."""
+    set_uid: ClassVar[Sequence[str]] = ()
+    """Those of ``programs`` that do nothing right without their set-uid bit."""
     hidden: ClassVar[Sequence[str]] = ()
     """Folders of this computer's own configuration, shown empty."""
     missing: ClassVar[Mapping[str, str]] = {}
@@ -122,20 +126,28 @@ class AdapterTarget(Target):
 
     async def open(self, plan: Plan) -> None:
         """Start the launcher. Raises TargetError when something is missing."""
-        missing = [path for path in self.programs if not self._has(path)]
+        missing = [path for path in self.programs if self._found(path) is None]
         if missing:
             packages = " ".join(sorted({self.programs[path] for path in missing}))
             raise TargetError(
                 f"{', '.join(missing)} cannot be found: apt-get install {packages}, "
                 f"or name a folder with the packages' contents in {self.file.path}: options.tree"
             )
+        for path in filter(None, map(self._found, self.set_uid)):
+            if not path.stat().st_mode & stat.S_ISUID or os.statvfs(path).f_flag & os.ST_NOSUID:
+                raise TargetError(
+                    f"{path} has no set-uid bit that counts: its package gives it one, which a "
+                    "copy may lose (cp -a keeps it) and a file system mounted nosuid ignores"
+                )
         self.launcher = await Launcher.start(
             plan, hidden=self.hidden, etc=self.etc, trees=self.trees
         )
         self.connections = Connections(plan)
 
-    def _has(self, path: str) -> bool:
-        return any(Path(f"{tree}{path}").exists() for tree in ["", *self.trees])
+    def _found(self, path: str) -> Path | None:
+        """Return where the sandbox finds a program: trees lie over what is installed."""
+        places = [Path(f"{tree}{path}") for tree in (*self.trees, "")]
+        return next((place for place in places if place.exists()), None)
 
     async def vacant(self) -> None:
         """Return when the session before has ended. Raises TargetError."""

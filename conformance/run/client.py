@@ -28,7 +28,8 @@ _ROOT = Path(__file__).parents[2]
 GRACE = 10.0
 #: Seconds that a fresh engine has to come up.
 START_BOUND = 60.0
-#: After so many scenarios in a row without a server the run is given up.
+#: After so many scenarios in a row without a server, or without an engine that lives to tell,
+#: the run is given up.
 ENOUGH = 3
 
 
@@ -101,9 +102,10 @@ class EngineClient:
         try:
             done: Done = self._ask(Run(scenario), self.settings.bound + GRACE)
         except EngineError as error:
-            return CaseResult(id=scenario.id, outcome=Outcome.ERROR, reason=str(error))
+            reason = str(error)
+            done = Done(CaseResult(id=scenario.id, outcome=Outcome.ERROR, reason=reason), False)
         self._unstarted = 0 if done.started else self._unstarted + 1
-        if self._unstarted >= ENOUGH:
+        if self._unstarted >= ENOUGH and not self.hopeless:
             self.hopeless = f"given up after {ENOUGH} scenarios in a row: {done.result.reason}"
         return done.result
 

@@ -48,6 +48,7 @@ class EximTarget(AdapterTarget):
     """Exim of Debian's package exim4-daemon-heavy."""
 
     programs: ClassVar[Mapping[str, str]] = {EXIM: "exim4-daemon-heavy", **dovecot.PROGRAMS}
+    set_uid: ClassVar[Sequence[str]] = (EXIM,)
     hidden: ClassVar[Sequence[str]] = ("/var/spool/exim4", *dovecot.HIDDEN)
     missing: ClassVar[Mapping[str, str]] = {**dovecot.MISSING, **_MISSING_PARTS}
 
