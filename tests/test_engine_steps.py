@@ -88,8 +88,8 @@ MET = {
     "mail refused at once or later": """\
   - mail: {from: john@mycompany.com, to: x@mycompany.com, refused: {at: {sometime: 5*}}}
   - bounced: {to: john@mycompany.com, count: 0}
-  - mail: {from: john@mycompany.com, to: a@nowhere.com, refused: {at: {sometime: 5*}}}
-  - bounced: {to: john@mycompany.com}
+  - mail: {from: john@mycompany.com, to: a@nowhere.com, repeat: 2, refused: {at: {sometime: 5*}}}
+  - bounced: {to: john@mycompany.com, count: 2}
 """,
     "route": """\
   - route: {john@mycompany.com: LOCAL john, a@relay.com: not LOCAL, x@mycompany.com: error}

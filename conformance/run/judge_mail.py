@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -20,19 +21,26 @@ async def judge_mail(scene: Scene, step: Step) -> None:
     """Send the message as often as the step says. Raises Mismatch."""
     value: MailStep = step.value
     channel = f"mail from {value.source}"
+    taken: Counter[str] = Counter()
     for _ in range(value.repeat):
         complaint, sent = await _send(scene, value, channel)
         if complaint is not None:
             scene.transcript.mark_bad(channel, complaint.line)
             raise Mismatch(complaint.sentence, lost=sent is None or bool(sent.broken))
-        if sent is not None and sent.taken and _refusals(value).get("sometime"):
+        if sent is not None and sent.taken and "sometime" in _refusals(value):
+            taken.update(sent.accepted)
             for address in sent.accepted:
-                await _returned(scene, step, address)
+                await _returned(scene, step, address, taken[address])
 
 
-async def _returned(scene: Scene, step: Step, address: str) -> None:
-    """Find the delivery report about a recipient. Raises Mismatch."""
-    report = BouncedStep(to=step.value.sender, recipient=Pattern(escape_glob(address)))
+async def _returned(scene: Scene, step: Step, address: str, count: int) -> None:
+    """Find as many reports of failure about a recipient as messages were taken. Raises Mismatch."""
+    report = BouncedStep(
+        to=step.value.sender,
+        recipient=Pattern(escape_glob(address)),
+        action=Pattern("failed"),
+        count=count,
+    )
     await judge_bounced(scene, replace(step, value=report))
 
 
@@ -89,13 +97,15 @@ def _complaints(value: MailStep, submission: Submission) -> Iterator[_Complaint]
         yield from _phase("EHLO and HELO", submission.helo, None)
     if value.account:
         yield from _phase(f"AUTH as {value.account}", submission.auth, refusals.get("auth"))
-    if "sometime" in refusals and submission.taken:
+    sometime = refusals.get("sometime")
+    if sometime is not None and submission.taken:
         for address, reply in submission.recipients:
             if not positive(reply):
-                yield from _phase(f"RCPT TO:<{address}>", reply, refusals["sometime"])
+                yield from _phase(f"RCPT TO:<{address}>", reply, sometime)
         return
-    for place in refusals.keys() & {"anywhere", "sometime"}:
-        yield from _somewhere(submission, refusals[place])
+    anywhere = refusals.get("anywhere", sometime)
+    if anywhere is not None:
+        yield from _somewhere(submission, anywhere)
         return
     yield from _phase(f"MAIL FROM:<{value.sender}>", submission.mail, refusals.get("mail"))
     for address, reply in submission.recipients:

@@ -76,7 +76,7 @@ class Refusal:
     place: str
     """``rcpt``, ``connect``, ``auth``, ``mail``, ``data`` or ``message``; ``anywhere``: at any of
     the last three, or for all recipients; ``sometime``: anywhere, or after the message has been
-    accepted: the sender, a local account, gets a delivery report about each recipient."""
+    accepted: the sender, a local account, gets a report of failure about each recipient."""
     recipient: str = ""
     """For ``rcpt``: which one, as in ``MailStep.to``."""
     reply: ReplyPattern = field(default_factory=lambda: ReplyPattern("5*"))
