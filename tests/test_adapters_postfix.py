@@ -123,8 +123,9 @@ def test_the_queue_of_a_host_is_held_whatever_is_routed_to_it() -> None:
         "hold:mail.client.com",
         "smtp:client.com",
         "hold:[port.com]:26",
-        "smtps:[port.com]:465",
+        "holds:[port.com]:465",
     ]
+    assert found["defer_transports"] == "hold, holds"
 
 
 def test_names_of_clients_are_looked_up_only_where_they_matter() -> None:

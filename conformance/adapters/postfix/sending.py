@@ -14,6 +14,8 @@ from conformance.world.certificates import authority_pem
 
 _LATER = 7200
 """Seconds between attempts for a message that has waited for long."""
+#: Options of smtp(8) that begin TLS with the connection.
+_AT_ONCE = "-o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt"
 _RETURNED: Mapping[str, tuple[str, ...]] = {
     "body by default": (),
     "headers by default": ("if !/ RET=/", "/^(MAIL FROM:.*)$/ ${1} RET=HDRS", "endif"),
@@ -120,19 +122,18 @@ def _secure(settings: Settings, config: Config) -> None:
                 ["/^4(\\.7\\.[45] .*)/ 5${1}"],
             ),
         }
-    _give_routes_to(config, "smtps", re.compile(r".+:465"))
-    at_once = "-o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt"
-    config.services.append(f"smtps unix - - n - - smtp {at_once}")
+    _give_routes(config, "smtp", "smtps", re.compile(r".+:465"))
+    config.services.append(f"smtps unix - - n - - smtp {_AT_ONCE}")
 
 
-def _give_routes_to(config: Config, service: str, hosts: re.Pattern[str]) -> None:
-    """Give the routes of the Routing Table to such hosts a service of their own."""
+def _give_routes(config: Config, of: str, to: str, hosts: re.Pattern[str]) -> None:
+    """Give the Routing Table's routes to such hosts, those of one service, to another."""
 
     def named(route: re.Match[str]) -> str:
-        return f"{service}:{route[1]}" if hosts.fullmatch(route[1]) else route[0]
+        return f"{to}:{route[1]}" if hosts.fullmatch(route[1]) else route[0]
 
     path = "etc/router-transport.regexp"
-    text = re.sub(r"\bsmtp:(\S+)$", named, str(config.files[path].text), flags=re.MULTILINE)
+    text = re.sub(rf"\b{of}:(\S+)$", named, str(config.files[path].text), flags=re.MULTILINE)
     config.files[path] = File(text)
 
 
@@ -174,10 +175,12 @@ def _held(site: Site, config: Config) -> None:
     if domains:
         lines = [f"/@{glob(domain)}$/ hold:" for domain in domains]
         config.add("transport_maps", [config.table("regexp", "held", lines)])
-        hosts = "|".join(glob(domain) for domain in domains)
-        _give_routes_to(config, "hold", re.compile(rf"\[?({hosts})\]?(:[0-9]+)?", re.IGNORECASE))
-        config.add("defer_transports", ["hold"])
-        config.services.append("hold unix - - n - - smtp")
+        names = "|".join(glob(domain) for domain in domains)
+        hosts = re.compile(rf"\[?({names})\]?(:[0-9]+)?", re.IGNORECASE)
+        for of, held, options in (("smtp", "hold", ""), ("smtps", "holds", f" {_AT_ONCE}")):
+            _give_routes(config, of, held, hosts)
+            config.add("defer_transports", [held])
+            config.services.append(f"{held} unix - - n - - smtp{options}")
 
 
 def _reports(settings: Settings, config: Config) -> None:
