@@ -119,7 +119,7 @@ class AdapterSession(ProcessSession):
         """Make the folders anew that a program of a former start may have left something in."""
         for path, folder in self.layout.folders.items():
             if folder.volatile:
-                shutil.rmtree(self.sandbox.folder / path, ignore_errors=True)
+                shutil.rmtree(self.sandbox.folder / path)
                 self.sandbox.make(path, mode=folder.mode, owner=folder.owner, group=folder.group)
 
     def _with_clock(self, service: Service) -> Service:

@@ -158,6 +158,7 @@ def _all_domains(site: Site) -> str:
 
 def _takers(site: Site, domain: SiteDomain) -> list[str]:
     """Return who takes mail to all, if anybody may send it."""
+    # Asked for in any case: what a domain wishes and nobody takes is not applicable.
     takers = domain.takers_of_mail_to_all()
     return takers if _may_send_to_all(site, domain) else []
 

@@ -37,6 +37,7 @@ def mail_to_all(site: Site) -> Iterator[str]:
 
 
 def _members(domain: SiteDomain) -> list[str]:
+    # Asked for in any case: what a domain wishes and nobody takes is not applicable.
     takers = domain.takers_of_mail_to_all()
     action = domain.settings.text("Domain", "MailToAllAction", "nobody").lower()
     return takers if action != "nobody" else []

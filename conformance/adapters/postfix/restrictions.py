@@ -117,7 +117,8 @@ def cidr(addresses: AddressList, action: str) -> list[str]:
 
 def _offenders(site: Site, config: Config, classes: dict[str, list[str]]) -> Iterator[str]:
     """Yield what looks for hosts of the blacklist; clients are never looked for."""
-    known = ["check_sasl_access static:known_sender", *_clients_by_name(site, config)]
+    by_name = list(_clients_by_name(site, config))
+    known = ["check_sasl_access static:known_sender", *by_name]
     classes["blacklisted_host"] = [
         *known,
         f"check_recipient_access regexp:{ETC}/router-white-hole-redirect.regexp",
@@ -129,7 +130,7 @@ def _offenders(site: Site, config: Config, classes: dict[str, list[str]]) -> Ite
     lines += cidr(site.clients, "DUNNO")
     lines += cidr(site.white_holes, "DUNNO")
     lines += cidr(site.blacklisted, "blacklisted_host")
-    if suspects or len(known) > 1:
+    if suspects or by_name:
         classes["suspect_host"] = [*known, *suspects]
         lines.append("0.0.0.0/0 suspect_host")
     yield f"check_client_access {config.table('cidr', 'offenders', lines)}"
